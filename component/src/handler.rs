@@ -1,0 +1,83 @@
+//! Carries a request from `wasi:http` to [`status`] and its response back.
+
+use self::bindings::exports::wasi::http::incoming_handler::Guest;
+use self::bindings::wasi::cli::environment::get_environment;
+use self::bindings::wasi::http::types::{
+    ErrorCode, Fields, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam,
+};
+use self::bindings::wasi::io::streams::StreamError;
+use crate::status::{self, Response};
+
+#[expect(
+    unsafe_code,
+    reason = "generated: values cross the component's boundary as raw memory"
+)]
+mod bindings {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "status",
+        generate_all,
+    });
+
+    export!(Handler);
+    use super::Handler;
+}
+
+/// The most that one `blocking-write-and-flush` takes (WASI 0.2, `wasi:io/streams`).
+const WRITE_LIMIT: usize = 4096;
+
+struct Handler;
+
+impl Guest for Handler {
+    fn handle(request: IncomingRequest, out: ResponseOutparam) {
+        let method = match request.method() {
+            Method::Get => status::Method::Get,
+            Method::Head => status::Method::Head,
+            _ => status::Method::Other,
+        };
+        let target = request.path_with_query();
+        let response = status::respond(method, target.as_deref(), &get_environment());
+        match open(&response) {
+            Ok((head, body)) => {
+                ResponseOutparam::set(out, Ok(head));
+                if let Some(body) = body {
+                    // What was promised in content-length and not sent tells the host that this failed.
+                    let _ = send(body, &response.body);
+                }
+            }
+            Err(error) => ResponseOutparam::set(out, Err(error)),
+        }
+    }
+}
+
+/// The head, and the body to write if there is content.
+fn open(response: &Response) -> Result<(OutgoingResponse, Option<OutgoingBody>), ErrorCode> {
+    let headers: Vec<_> = response
+        .headers
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()))
+        .collect();
+    let headers = Fields::from_list(&headers).map_err(internal)?;
+    let head = OutgoingResponse::new(headers);
+    head.set_status_code(response.status).map_err(internal)?;
+    let body = if response.body.is_empty() {
+        None
+    } else {
+        Some(head.body().map_err(|()| internal("body"))?)
+    };
+    Ok((head, body))
+}
+
+fn send(body: OutgoingBody, content: &[u8]) -> Result<(), StreamError> {
+    let stream = body.write().map_err(|()| StreamError::Closed)?;
+    for piece in content.chunks(WRITE_LIMIT) {
+        stream.blocking_write_and_flush(piece)?;
+    }
+    // The stream is a child of the body and has to go first.
+    drop(stream);
+    OutgoingBody::finish(body, None).map_err(|_| StreamError::Closed)
+}
+
+fn internal(error: impl core::fmt::Debug) -> ErrorCode {
+    ErrorCode::InternalError(Some(format!("the response was refused: {error:?}")))
+}

@@ -1,0 +1,83 @@
+//! Builds a crate of this workspace for `wasm32-unknown-unknown` and wraps it as a component.
+//!
+//! That target, unlike `wasm32-wasip2`, has no standard library that imports terminals, clocks and exits: a component
+//! made of it asks for what its world names and for nothing else.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+const TARGET: &str = "wasm32-unknown-unknown";
+
+/// What an outer build sets for itself (instrumentation, lints, flags for its own target) and must not leak into the
+/// component.
+const OUTER: &[&str] = &[
+    "CARGO_BUILD_TARGET",
+    "CARGO_ENCODED_RUSTFLAGS",
+    "LLVM_PROFILE_FILE",
+    "RUSTC_WORKSPACE_WRAPPER",
+    "RUSTC_WRAPPER",
+    "RUSTFLAGS",
+];
+
+/// Builds the crate in the folder `name` of `workspace` and returns the component's bytes.
+///
+/// # Errors
+///
+/// When the target is not installed, the crate does not compile, or it is no component.
+pub(crate) fn build(workspace: &Path, name: &str, out: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
+    for input in [name, "wit", "Cargo.toml", "Cargo.lock"] {
+        println!("cargo::rerun-if-changed={}", workspace.join(input).display());
+    }
+    require_target()?;
+    let manifest = workspace.join(name).join("Cargo.toml");
+    let target_dir = out.join("guest");
+    let mut cargo = Command::new(env::var_os("CARGO").ok_or("CARGO is not set")?);
+    cargo
+        .args(["rustc", "--lib", "--locked", "--crate-type", "cdylib"])
+        .args(["--target", TARGET, "--profile", "component"])
+        .arg("--manifest-path")
+        .arg(&manifest)
+        .arg("--target-dir")
+        .arg(&target_dir);
+    for name in OUTER {
+        cargo.env_remove(name);
+    }
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", remapped(workspace)?);
+    let status = cargo.status()?;
+    if !status.success() {
+        return Err(format!("building {} for {TARGET} failed: {status}", manifest.display()).into());
+    }
+    let module = fs::read(module(&target_dir.join(TARGET).join("component"))?)?;
+    let encoder = wit_component::ComponentEncoder::default().validate(true);
+    Ok(encoder.module(&module)?.encode()?)
+}
+
+/// Paths end up in panic messages; with these the component is the same wherever it is built.
+fn remapped(workspace: &Path) -> Result<String, Box<dyn Error>> {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(env::home_dir()?.join(".cargo")));
+    let home = home.ok_or("neither CARGO_HOME nor HOME is set")?;
+    let from_to = [(home.as_path(), "/cargo"), (workspace, "/source")];
+    let flags = from_to.map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display()));
+    Ok(flags.join("\u{1f}"))
+}
+
+/// The one WebAssembly file in `directory`.
+fn module(directory: &Path) -> Result<PathBuf, Box<dyn Error>> {
+    fs::read_dir(directory)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .find(|path| path.extension().is_some_and(|extension| extension == "wasm"))
+        .ok_or_else(|| format!("cargo left no .wasm file in {}", directory.display()).into())
+}
+
+fn require_target() -> Result<(), Box<dyn Error>> {
+    let rustc = env::var_os("RUSTC").ok_or("RUSTC is not set")?;
+    let query = ["--print", "target-libdir", "--target", TARGET];
+    let libraries = Command::new(rustc).args(query).output()?.stdout;
+    if Path::new(String::from_utf8(libraries)?.trim()).is_dir() {
+        return Ok(());
+    }
+    Err(format!("the target {TARGET} is not installed; add it with `rustup target add {TARGET}`").into())
+}

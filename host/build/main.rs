@@ -1,0 +1,76 @@
+//! Builds the component, compiles it ahead of time for the target's baseline CPU, and leaves three things behind:
+//!
+//! - `component.cwasm` in `OUT_DIR`, which the host embeds;
+//! - `component.wasm` in cargo's target directory, the portable file;
+//! - `COMPONENT_SHA256` (of the portable file) and `WASMTIME_VERSION`, as variables of the compilation.
+
+#[path = "../src/sandbox/code.rs"]
+mod code;
+mod guest;
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+use std::{env, fs};
+
+use sha2::{Digest, Sha256};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+fn main() -> Result<()> {
+    println!("cargo::rerun-if-changed=build");
+    println!("cargo::rerun-if-changed=src/sandbox/code.rs");
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
+    let out = PathBuf::from(variable("OUT_DIR")?);
+
+    let component = guest::build(&workspace, "component", &out)?;
+    fs::write(out.join("component.cwasm"), compile(&component)?)?;
+    publish(&component, &out)?;
+
+    println!("cargo::rustc-env=COMPONENT_SHA256={:x}", Sha256::digest(&component));
+    println!(
+        "cargo::rustc-env=WASMTIME_VERSION={}",
+        locked_version(&workspace, "wasmtime")?
+    );
+    Ok(())
+}
+
+fn compile(component: &[u8]) -> Result<Vec<u8>> {
+    let mut config = code::config();
+    // A named target turns the detection of this machine's own CPU features off.
+    config.target(&variable("TARGET")?)?;
+    Ok(wasmtime::Engine::new(&config)?.precompile_component(component)?)
+}
+
+/// Leaves the portable component at the top of cargo's target directory, which is the one that holds a cache tag.
+fn publish(component: &[u8], out: &Path) -> Result<()> {
+    let target = out
+        .ancestors()
+        .find(|directory| directory.join("CACHEDIR.TAG").is_file())
+        .ok_or("no directory above OUT_DIR has a CACHEDIR.TAG; is cargo's target directory a plain one?")?;
+    let path = target.join("component.wasm");
+    fs::write(&path, component)?;
+    // Watched, so that a deleted file comes back; made old, because a newer one would mean a build each time.
+    fs::File::options()
+        .write(true)
+        .open(&path)?
+        .set_modified(SystemTime::UNIX_EPOCH)?;
+    println!("cargo::rerun-if-changed={}", path.display());
+    Ok(())
+}
+
+fn locked_version(workspace: &Path, package: &str) -> Result<String> {
+    let lock = workspace.join("Cargo.lock");
+    println!("cargo::rerun-if-changed={}", lock.display());
+    let text = fs::read_to_string(&lock)?;
+    let entry = format!("name = \"{package}\"\nversion = \"");
+    let version = text.split_once(&entry).and_then(|(_, rest)| rest.split_once('"'));
+    Ok(version
+        .ok_or(format!("{} has no `{package}`", lock.display()))?
+        .0
+        .to_owned())
+}
+
+fn variable(name: &str) -> Result<String> {
+    env::var(name).map_err(|error| format!("{name}: {error}").into())
+}

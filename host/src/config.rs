@@ -1,0 +1,139 @@
+//! What the operator asks for: the command line and the two granted variables, checked before anything starts.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+
+use crate::error::Error;
+use crate::sandbox::Grant;
+
+/// The longest value of a granted variable, in bytes.
+pub const VARIABLE_LIMIT: usize = 256;
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "status-host",
+    about = "Tells which version of itself is running: serves GET /status from a sandboxed WebAssembly component",
+    after_help = "APP_VERSION and COMMIT_SHA must be set; they are the whole environment that the component sees.",
+    version = concat!(env!("CARGO_PKG_VERSION"), " (wasmtime ", env!("WASMTIME_VERSION"), ")"),
+)]
+pub struct Cli {
+    /// What to do; serves where none is given.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
+    /// Address and port to listen on
+    #[arg(
+        long,
+        env = "LISTEN",
+        global = true,
+        hide_env_values = true,
+        value_name = "ADDRESS:PORT",
+        default_value = "0.0.0.0:5000",
+        value_parser = address,
+    )]
+    pub listen: SocketAddr,
+
+    /// Component to serve in place of the embedded one, under the same grant
+    #[arg(long, env = "COMPONENT", global = true, hide_env_values = true, value_name = "FILE")]
+    pub component: Option<PathBuf>,
+}
+
+/// The commands beside serving.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Print the component's digest, its imports and exports, and what it is granted
+    Inspect {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Ask the local /status; exit 0 when it answers 200, else 1
+    Healthcheck,
+}
+
+/// Why there is no command line to act on.
+#[derive(Debug)]
+pub enum Stop {
+    /// Help or the version was asked for: print this and end well.
+    Print(String),
+    /// The command line is wrong.
+    Refuse(Error),
+}
+
+/// Reads the command line, and for options that are not there the variables that stand for them.
+///
+/// # Errors
+///
+/// [`Stop`], when there is nothing to run.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, Stop> {
+    Cli::try_parse_from(arguments).map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Stop::Print(error.to_string()),
+        _ => Stop::Refuse(Error::Configuration(one_line(&error.to_string()))),
+    })
+}
+
+/// Reads the two granted variables through `lookup`, the environment of the process outside of tests.
+///
+/// # Errors
+///
+/// [`Error::Configuration`], which names every variable that is unset, empty, not UTF-8, over [`VARIABLE_LIMIT`] bytes,
+/// or that has a control character.
+pub fn grant(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Grant, Error> {
+    let version = variable(&lookup, Grant::APP_VERSION, "the version to tell, such as 0.0.1");
+    let commit = variable(
+        &lookup,
+        Grant::COMMIT_SHA,
+        "the git commit to tell, as `git rev-parse HEAD` prints it",
+    );
+    match (version, commit) {
+        (Ok(version), Ok(commit)) => Ok(Grant::new(version, commit)),
+        (version, commit) => {
+            let errors: Vec<_> = [version.err(), commit.err()].into_iter().flatten().collect();
+            Err(Error::Configuration(errors.join("; ")))
+        }
+    }
+}
+
+fn variable(lookup: impl Fn(&str) -> Option<OsString>, name: &str, meaning: &str) -> Result<String, String> {
+    let wrong = |what: &str| format!("the variable `{name}` {what}; set it to {meaning}");
+    let value = lookup(name).ok_or_else(|| wrong("is not set"))?;
+    let value = value.into_string().map_err(|_| wrong("is not UTF-8"))?;
+    if value.trim().is_empty() {
+        return Err(wrong("is empty"));
+    }
+    if value.len() > VARIABLE_LIMIT {
+        return Err(wrong(&format!(
+            "has {} bytes, of which {VARIABLE_LIMIT} are allowed",
+            value.len()
+        )));
+    }
+    if let Some(control) = value.chars().find(|character| character.is_control()) {
+        return Err(wrong(&format!(
+            "has the control character U+{:04X}",
+            u32::from(control)
+        )));
+    }
+    Ok(value)
+}
+
+fn address(value: &str) -> Result<SocketAddr, String> {
+    value
+        .parse()
+        .map_err(|_| "expected an IP address and a port, such as 0.0.0.0:5000 or [::]:5000".to_owned())
+}
+
+/// The message of a command line error without its layout and the usage that clap adds.
+fn one_line(message: &str) -> String {
+    let message = message.strip_prefix("error: ").unwrap_or(message);
+    let lines: Vec<_> = message
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with("Usage:") && !line.starts_with("For more information"))
+        .collect();
+    format!("{}; --help lists the options", lines.join("; "))
+}

@@ -1,0 +1,61 @@
+//! Everything that ends the process early, and with which exit code.
+
+use std::io;
+use std::net::SocketAddr;
+
+use crate::sandbox::LoadError;
+
+/// Why the process ends without having done what it was asked for. Every message is one line.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An option or a variable has no usable value.
+    #[error("{0}")]
+    Configuration(String),
+    /// The component cannot be served.
+    #[error(transparent)]
+    Component(#[from] LoadError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on `{address}`: {cause}; {}", way_out(.cause))]
+    Listen {
+        /// The address as configured.
+        address: SocketAddr,
+        /// What the operating system says.
+        cause: io::Error,
+    },
+    /// The service did not answer a health check as it should.
+    #[error("`http://{address}/status` is not healthy: {cause}")]
+    Unhealthy {
+        /// The address that was asked.
+        address: SocketAddr,
+        /// What came instead of the answer.
+        cause: String,
+    },
+    /// The operating system refuses something that the process cannot do without.
+    #[error("cannot {action}: {cause}")]
+    System {
+        /// What was tried.
+        action: &'static str,
+        /// What the operating system says.
+        cause: io::Error,
+    },
+}
+
+impl Error {
+    /// 2 where the configuration has to change, 1 where it was right and serving failed all the same.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Configuration(_) | Self::Component(_) => 2,
+            Self::Listen { .. } | Self::Unhealthy { .. } | Self::System { .. } => 1,
+        }
+    }
+}
+
+fn way_out(cause: &io::Error) -> &'static str {
+    match cause.kind() {
+        io::ErrorKind::AddrInUse => "stop the process that listens there, or choose another port with --listen",
+        io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege; choose a higher one with --listen",
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address; --listen 0.0.0.0:5000 takes all it has",
+        _ => "choose another address with --listen",
+    }
+}

@@ -1,0 +1,59 @@
+//! `status-host healthcheck`: asks the local `/status`, for images that hold no other HTTP client.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, StatusCode, header};
+use http_body_util::Empty;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::runtime;
+use tokio::time::timeout;
+
+use crate::error::Error;
+
+/// How long the service may take to answer, connection included.
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Asks the service that listens on `listen`; an unspecified address stands for this machine.
+///
+/// # Errors
+///
+/// [`Error::Unhealthy`] where anything but a 200 comes back within three seconds.
+pub fn run(listen: SocketAddr) -> Result<(), Error> {
+    let address = local(listen);
+    let unhealthy = |cause: String| Error::Unhealthy { address, cause };
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| unhealthy(error.to_string()))?;
+    let status = runtime
+        .block_on(async { timeout(TIMEOUT, ask(address)).await })
+        .map_err(|_| unhealthy(format!("no answer within {} s", TIMEOUT.as_secs())))?
+        .map_err(|error| unhealthy(error.to_string()))?;
+    match status {
+        StatusCode::OK => Ok(()),
+        status => Err(unhealthy(format!("it answers {status}"))),
+    }
+}
+
+fn local(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
+}
+
+async fn ask(address: SocketAddr) -> Result<StatusCode, Box<dyn std::error::Error + Send + Sync>> {
+    let stream = TcpStream::connect(address).await?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let request = Request::get("/status")
+        .header(header::HOST, address.to_string())
+        .body(Empty::<Bytes>::new())?;
+    let connection = tokio::spawn(connection);
+    let status = sender.send_request(request).await?.status();
+    connection.abort();
+    Ok(status)
+}

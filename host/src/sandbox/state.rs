@@ -1,0 +1,59 @@
+//! What the host keeps for one instance: its resources, its grant, and no way out.
+
+use http::Request;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi_http::p2::body::HostOutgoingBody;
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
+
+use super::Grant;
+
+/// The data of one store.
+pub(super) struct State {
+    pub(super) grant: Grant,
+    pub(super) table: ResourceTable,
+    http: WasiHttpCtx,
+    hooks: NoWayOut,
+}
+
+/// Hooks of `wasi:http` that send nothing anywhere.
+struct NoWayOut;
+
+type Sending = Box<dyn Future<Output = Result<(), Error>> + Send>;
+type Sent = Result<(http::Response<WasiBody>, Sending), Error>;
+
+impl State {
+    pub(super) fn new(grant: Grant) -> Self {
+        Self {
+            grant,
+            table: ResourceTable::new(),
+            http: WasiHttpCtx::new(),
+            hooks: NoWayOut,
+        }
+    }
+
+    /// Whether a response body was begun and neither finished nor given up.
+    pub(super) fn has_open_body(&mut self) -> bool {
+        self.table.iter_mut().any(|resource| resource.is::<HostOutgoingBody>())
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView {
+            ctx: &mut self.http,
+            table: &mut self.table,
+            hooks: &mut self.hooks,
+        }
+    }
+}
+
+impl WasiHttpHooks for NoWayOut {
+    fn send_request(
+        &mut self,
+        _request: Request<WasiBody>,
+        _options: Option<RequestOptions>,
+        _sending: Sending,
+    ) -> Box<dyn Future<Output = Sent> + Send> {
+        Box::new(async { Err(Error::HttpRequestDenied) })
+    }
+}

@@ -1,0 +1,75 @@
+//! The service port: from the bound socket to the last answer of a drain.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `accept` | connections, from accept to close |
+//! | `answer` | one request, one response, whatever happens |
+//! | `authority` | the rules for `Host` |
+//! | `problem` | the responses of the host itself |
+//! | `stop` | the signals that end the service |
+
+mod accept;
+mod answer;
+mod authority;
+mod problem;
+mod stop;
+
+use std::env;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tracing::info;
+
+use crate::config::{self, Cli};
+use crate::error::Error;
+use crate::sandbox::{self, Sandbox};
+use crate::telemetry;
+use stop::Signals;
+
+/// Serves until a signal ends it. Whatever can fail does so before the socket is open.
+///
+/// # Errors
+///
+/// [`Error`], when the configuration is wrong, the component cannot be served, or the address cannot be listened on.
+pub fn run(cli: &Cli) -> Result<(), Error> {
+    let grant = config::grant(|name| env::var_os(name))?;
+    let engine = sandbox::engine()?;
+    let loaded = sandbox::load(&engine, cli.component.as_deref())?;
+    let sandbox = Sandbox::new(&loaded, grant.clone())?;
+    let runtime = Runtime::new().map_err(|cause| Error::System {
+        action: "start the threads of the service",
+        cause,
+    })?;
+    telemetry::start();
+    runtime.block_on(async {
+        // Before the socket: a signal that comes early is not lost.
+        let signals = Signals::new().map_err(|cause| Error::System {
+            action: "listen for signals",
+            cause,
+        })?;
+        let (listener, address) = bind(cli.listen).await.map_err(|cause| Error::Listen {
+            address: cli.listen,
+            cause,
+        })?;
+        info!(
+            %address,
+            component = loaded.name,
+            sha256 = loaded.sha256,
+            app_version = grant.app_version(),
+            commit_sha = grant.commit_sha(),
+            "serving /status"
+        );
+        accept::serve(listener, address, Arc::new(sandbox), signals).await;
+        Ok(())
+    })
+}
+
+/// Port 0 asks for any free one, which is why the address that was given is returned.
+async fn bind(listen: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(listen).await?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}

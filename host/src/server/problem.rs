@@ -1,0 +1,42 @@
+//! The responses of the host itself: problem details (RFC 9457) in the form that the component's own have.
+
+use bytes::Bytes;
+use http::header::{self, HeaderName, HeaderValue};
+use http::{Response, StatusCode};
+use http_body_util::Full;
+use serde_json::json;
+
+/// The seconds after which a refused client may try again.
+const RETRY_AFTER: &str = "1";
+
+/// A response that tells `status` and `detail`, and of which nothing is stored.
+pub(super) fn problem(status: StatusCode, detail: &str) -> Response<Full<Bytes>> {
+    let title = status.canonical_reason();
+    let body = json!({"title": title, "status": status.as_u16(), "detail": detail});
+    let mut response = Response::new(Full::from(body.to_string()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_TYPE, "application/problem+json"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// The same, after which the connection is closed: what follows on it may not be a request.
+pub(super) fn and_close(response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+    with(response, header::CONNECTION, "close")
+}
+
+/// The same, which tells when to try again.
+pub(super) fn and_retry(response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+    with(response, header::RETRY_AFTER, RETRY_AFTER)
+}
+
+fn with(mut response: Response<Full<Bytes>>, name: HeaderName, value: &'static str) -> Response<Full<Bytes>> {
+    response.headers_mut().insert(name, HeaderValue::from_static(value));
+    response
+}
