@@ -21,24 +21,24 @@ const OUTER: &[&str] = &[
     "RUSTFLAGS",
 ];
 
-/// Builds the crate in the folder `name` of `workspace` and returns the component's bytes.
+/// Builds `package`, the crate in `folder` of `workspace`, and returns the component's bytes.
 ///
 /// # Errors
 ///
 /// When the target is not installed, the crate does not compile, or it is no component.
-pub(crate) fn build(workspace: &Path, name: &str, out: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
-    for input in [name, "wit", "Cargo.toml", "Cargo.lock"] {
+pub(crate) fn build(workspace: &Path, folder: &str, package: &str, out: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
+    for input in [folder, "wit", "Cargo.toml", "Cargo.lock"] {
         println!("cargo::rerun-if-changed={}", workspace.join(input).display());
     }
     require_target()?;
-    let manifest = workspace.join(name).join("Cargo.toml");
-    let target_dir = out.join("guest");
+    // One for all guests, so that what they share is built once.
+    let target_dir = target_directory(out)?.join("guest");
     let mut cargo = Command::new(env::var_os("CARGO").ok_or("CARGO is not set")?);
     cargo
         .args(["rustc", "--lib", "--locked", "--crate-type", "cdylib"])
         .args(["--target", TARGET, "--profile", "component"])
-        .arg("--manifest-path")
-        .arg(&manifest)
+        .args(["--package", package])
+        .current_dir(workspace)
         .arg("--target-dir")
         .arg(&target_dir);
     for name in OUTER {
@@ -47,11 +47,19 @@ pub(crate) fn build(workspace: &Path, name: &str, out: &Path) -> Result<Vec<u8>,
     cargo.env("CARGO_ENCODED_RUSTFLAGS", remapped(workspace)?);
     let status = cargo.status()?;
     if !status.success() {
-        return Err(format!("building {} for {TARGET} failed: {status}", manifest.display()).into());
+        return Err(format!("building {package} for {TARGET} failed: {status}").into());
     }
-    let module = fs::read(module(&target_dir.join(TARGET).join("component"))?)?;
+    let file = package.replace('-', "_") + ".wasm";
+    let module = fs::read(target_dir.join(TARGET).join("component").join(file))?;
     let encoder = wit_component::ComponentEncoder::default().validate(true);
     Ok(encoder.module(&module)?.encode()?)
+}
+
+/// Cargo's own target directory: the one above `out` that holds a cache tag.
+pub(crate) fn target_directory(out: &Path) -> Result<&Path, Box<dyn Error>> {
+    out.ancestors()
+        .find(|directory| directory.join("CACHEDIR.TAG").is_file())
+        .ok_or_else(|| format!("no directory above {} has a CACHEDIR.TAG", out.display()).into())
 }
 
 /// Paths end up in panic messages; with these the component is the same wherever it is built.
@@ -62,14 +70,6 @@ fn remapped(workspace: &Path) -> Result<String, Box<dyn Error>> {
     let from_to = [(home.as_path(), "/cargo"), (workspace, "/source")];
     let flags = from_to.map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display()));
     Ok(flags.join("\u{1f}"))
-}
-
-/// The one WebAssembly file in `directory`.
-fn module(directory: &Path) -> Result<PathBuf, Box<dyn Error>> {
-    fs::read_dir(directory)?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|path| path.extension().is_some_and(|extension| extension == "wasm"))
-        .ok_or_else(|| format!("cargo left no .wasm file in {}", directory.display()).into())
 }
 
 fn require_target() -> Result<(), Box<dyn Error>> {

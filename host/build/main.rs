@@ -23,7 +23,7 @@ fn main() -> Result<()> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
     let out = PathBuf::from(variable("OUT_DIR")?);
 
-    let component = guest::build(&workspace, "component", &out)?;
+    let component = guest::build(&workspace, "component", "status-component", &out)?;
     fs::write(out.join("component.cwasm"), compile(&component)?)?;
     publish(&component, &out)?;
 
@@ -42,13 +42,9 @@ fn compile(component: &[u8]) -> Result<Vec<u8>> {
     Ok(wasmtime::Engine::new(&config)?.precompile_component(component)?)
 }
 
-/// Leaves the portable component at the top of cargo's target directory, which is the one that holds a cache tag.
+/// Leaves the portable component at the top of cargo's target directory.
 fn publish(component: &[u8], out: &Path) -> Result<()> {
-    let target = out
-        .ancestors()
-        .find(|directory| directory.join("CACHEDIR.TAG").is_file())
-        .ok_or("no directory above OUT_DIR has a CACHEDIR.TAG; is cargo's target directory a plain one?")?;
-    let path = target.join("component.wasm");
+    let path = guest::target_directory(out)?.join("component.wasm");
     fs::write(&path, component)?;
     // Watched, so that a deleted file comes back; made old, because a newer one would mean a build each time.
     fs::File::options()

@@ -103,9 +103,6 @@ fn variable(lookup: impl Fn(&str) -> Option<OsString>, name: &str, meaning: &str
     let wrong = |what: &str| format!("the variable `{name}` {what}; set it to {meaning}");
     let value = lookup(name).ok_or_else(|| wrong("is not set"))?;
     let value = value.into_string().map_err(|_| wrong("is not UTF-8"))?;
-    if value.trim().is_empty() {
-        return Err(wrong("is empty"));
-    }
     if value.len() > VARIABLE_LIMIT {
         return Err(wrong(&format!(
             "has {} bytes, of which {VARIABLE_LIMIT} are allowed",
@@ -117,6 +114,9 @@ fn variable(lookup: impl Fn(&str) -> Option<OsString>, name: &str, meaning: &str
             "has the control character U+{:04X}",
             u32::from(control)
         )));
+    }
+    if value.trim().is_empty() {
+        return Err(wrong("is empty"));
     }
     Ok(value)
 }

@@ -27,5 +27,10 @@ pub(super) fn establish<B>(request: &mut Request<B>, local: SocketAddr) -> Resul
 
 /// A host with or without a port, and no user information (RFC 9110 section 7.2).
 fn is_valid(host: &HeaderValue) -> bool {
-    Authority::try_from(host.as_bytes()).is_ok_and(|authority| !authority.as_str().contains('@'))
+    let Ok(authority) = Authority::try_from(host.as_bytes()) else {
+        return false;
+    };
+    let port = authority.as_str().strip_prefix(authority.host());
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    port.is_some_and(|port| port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
 }

@@ -4,16 +4,28 @@ use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use http_body_util::Full;
-use serde_json::json;
+use serde::Serialize;
 
 /// The seconds after which a refused client may try again.
 const RETRY_AFTER: &str = "1";
 
+#[derive(Serialize)]
+struct Problem<'a> {
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+}
+
 /// A response that tells `status` and `detail`, and of which nothing is stored.
 pub(super) fn problem(status: StatusCode, detail: &str) -> Response<Full<Bytes>> {
-    let title = status.canonical_reason();
-    let body = json!({"title": title, "status": status.as_u16(), "detail": detail});
-    let mut response = Response::new(Full::from(body.to_string()));
+    let problem = Problem {
+        title: status.canonical_reason().unwrap_or_default(),
+        status: status.as_u16(),
+        detail,
+    };
+    // Fails on map keys only, and there are none.
+    let body = serde_json::to_vec(&problem).unwrap_or_default();
+    let mut response = Response::new(Full::from(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     for (name, value) in [

@@ -1,0 +1,169 @@
+//! The commands beside serving, and what the command line tells of itself.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use std::ffi::OsStr;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::{fs, thread};
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use support::{Service, assert_refused, run, status_host};
+
+fn stdout(arguments: &[&str]) -> String {
+    let output = run(arguments, &[]);
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn version_tells_the_host_and_the_runtime() {
+    let version = stdout(&["--version"]);
+    let (host, runtime) = version.trim_end().split_once(" (wasmtime ").unwrap();
+    assert_eq!(host, concat!("status-host ", env!("CARGO_PKG_VERSION")));
+    assert!(runtime.starts_with("48.") && runtime.ends_with(')'), "{runtime}");
+}
+
+#[test]
+fn help_tells_every_option_with_its_default_and_variable() {
+    let help = stdout(&["--help"]);
+    for part in [
+        "--listen <ADDRESS:PORT>",
+        "[env: LISTEN] [default: 0.0.0.0:5000]",
+        "--component <FILE>",
+        "[env: COMPONENT]",
+        "inspect",
+        "healthcheck",
+        "APP_VERSION and COMMIT_SHA",
+    ] {
+        assert!(help.contains(part), "no `{part}` in {help}");
+    }
+    assert!(help.ends_with('\n'));
+}
+
+#[test]
+fn inspect_tells_the_embedded_component() {
+    let text = stdout(&["inspect"]);
+    let report: Value = serde_json::from_str(&stdout(&["inspect", "--json"])).unwrap();
+    assert_eq!(report["component"], "embedded");
+    assert_eq!(
+        report["granted"]["variables"],
+        serde_json::json!(["APP_VERSION", "COMMIT_SHA"])
+    );
+    assert!(
+        report["imports"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|import| import["granted"] == true)
+    );
+    for part in [
+        "embedded",
+        report["sha256"].as_str().unwrap(),
+        "wasi:http/incoming-handler@0.2.12",
+        "COMMIT_SHA",
+    ] {
+        assert!(text.contains(part), "no `{part}` in {text}");
+    }
+    assert!(!text.contains("refused"));
+}
+
+#[test]
+fn inspect_tells_another_component() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("greedy.wasm");
+    let bytes = wat::parse_str(r#"(component (import "wasi:random/random@0.2.0" (instance)))"#).unwrap();
+    fs::write(&file, &bytes).unwrap();
+    let file = file.to_str().unwrap();
+    let report: Value = serde_json::from_str(&stdout(&["inspect", "--json", "--component", file])).unwrap();
+    assert_eq!(report["component"], file);
+    assert_eq!(report["sha256"], format!("{:x}", Sha256::digest(&bytes)));
+    assert_eq!(
+        report["imports"],
+        serde_json::json!([{"name": "wasi:random/random@0.2.0", "granted": false}])
+    );
+    assert!(stdout(&["inspect", "--component", file]).contains("wasi:random/random@0.2.0  (refused)"));
+}
+
+#[test]
+fn inspect_needs_no_variable() {
+    let output = status_host().env_clear().arg("inspect").output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn healthcheck_tells_a_healthy_service() {
+    let service = Service::start();
+    let port = service.address.port();
+    for listen in [service.address.to_string(), format!("0.0.0.0:{port}")] {
+        let output = run(&["healthcheck"], &[("LISTEN", OsStr::new(&listen))]);
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    }
+    service.finish();
+}
+
+#[test]
+fn healthcheck_knows_the_local_address_of_version_6() {
+    let mut command = status_host();
+    command.args(["--listen", "[::]:0"]);
+    let service = Service::start_with(command);
+    let listen = format!("[::]:{}", service.address.port());
+    assert!(run(&["healthcheck", "--listen", &listen], &[]).status.success());
+    service.finish();
+}
+
+#[test]
+fn healthcheck_tells_a_service_that_fails() {
+    let service = Service::start_with_component(probe_artifact::PATH);
+    // The probe answers every path it does not know; one that fails on /status is a server of another kind.
+    assert!(
+        run(&["healthcheck", "--listen", &service.address.to_string()], &[])
+            .status
+            .success()
+    );
+    service.finish();
+
+    for (answer, reason) in [
+        (
+            &b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n"[..],
+            "it answers 500",
+        ),
+        (b"nonsense\r\n\r\n", "is not healthy"),
+        (b"", "is not healthy"),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let server = thread::spawn(move || {
+            let mut stream = listener.accept().unwrap().0;
+            assert_ne!(stream.read(&mut [0; 1024]).unwrap(), 0);
+            stream.write_all(answer).unwrap();
+        });
+        assert_refused(
+            &run(&["healthcheck", "--listen", &address], &[]),
+            1,
+            &[&address, reason],
+        );
+        server.join().unwrap();
+    }
+}
+
+#[test]
+fn healthcheck_tells_a_service_that_is_silent_or_gone() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    assert_refused(
+        &run(&["healthcheck", "--listen", &address], &[]),
+        1,
+        &["no answer within 3 s"],
+    );
+    drop(listener);
+    assert_refused(&run(&["healthcheck", "--listen", &address], &[]), 1, &["refused"]);
+}

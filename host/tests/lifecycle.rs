@@ -1,0 +1,98 @@
+//! From the first line of the log to the exit code.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use std::io::{Read, Write};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use support::{COMMIT, Service, VERSION};
+
+fn message(line: &Value) -> &str {
+    line["message"].as_str().unwrap()
+}
+
+#[test]
+fn one_line_tells_what_is_served_and_where() {
+    let service = Service::start();
+    let report = support::run(&["inspect", "--json"], &[]);
+    let report: Value = serde_json::from_slice(&report.stdout).unwrap();
+    assert_eq!(message(&service.start), "serving /status");
+    assert_eq!(service.start["component"], "embedded");
+    assert_eq!(service.start["sha256"], report["sha256"]);
+    assert_eq!(
+        (&service.start["app_version"], &service.start["commit_sha"]),
+        (&VERSION.into(), &COMMIT.into())
+    );
+    assert_ne!(service.address.port(), 0);
+    service.finish();
+}
+
+#[test]
+fn a_signal_ends_it_well() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let service = Service::start();
+        service.signal(signal);
+        let (status, log) = service.wait();
+        assert_eq!(status.code(), Some(0));
+        assert_eq!(log.iter().map(message).collect::<Vec<_>>(), ["draining", "drained"]);
+        assert_eq!(log[0]["signal"], signal.as_str());
+    }
+}
+
+#[test]
+fn an_idle_connection_does_not_hold_the_end() {
+    let service = Service::start();
+    let mut idle = service.connect();
+    idle.write_all(b"GET /status HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+    assert_ne!(idle.read(&mut [0; 1024]).unwrap(), 0);
+    let log = service.finish();
+    assert_eq!(log[0]["connections"], 1);
+    assert_eq!(idle.read(&mut [0; 1]).unwrap(), 0, "closed");
+}
+
+#[test]
+fn a_request_in_flight_is_answered() {
+    let service = Service::start();
+    let mut stream = service.connect();
+    stream.write_all(b"GET /status HTTP/1.1\r\nhost: a\r\n").unwrap();
+    // The service has read the half of the head once a whole request after it has been answered.
+    assert_eq!(service.get("/status").status, 200);
+    service.signal(Signal::SIGTERM);
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(
+        std::net::TcpStream::connect(service.address).is_err(),
+        "no new connection"
+    );
+    stream.write_all(b"\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("connection: close"),
+        "{answer}"
+    );
+    let (status, log) = service.wait();
+    assert_eq!((status.code(), message(&log[1])), (Some(0), "drained"));
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let service = Service::start();
+    let mut stream = service.connect();
+    stream.write_all(b"GET /status HTTP/1.1\r\n").unwrap();
+    assert_eq!(service.get("/status").status, 200);
+    service.signal(Signal::SIGTERM);
+    std::thread::sleep(Duration::from_millis(200));
+    service.signal(Signal::SIGINT);
+    let (status, log) = service.wait();
+    assert_eq!(status.code(), Some(0));
+    assert!(message(&log[1]).starts_with("a second signal"), "{log:?}");
+}

@@ -1,0 +1,102 @@
+//! A component of the world `status` for the tests of the host. Each path is another way to behave, good or bad.
+
+#![cfg(target_family = "wasm")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "failing is what this component is for")]
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use bindings::exports::wasi::http::incoming_handler::Guest;
+use bindings::wasi::cli::environment::{get_arguments, get_environment, initial_cwd};
+use bindings::wasi::http::types::{
+    ErrorCode, Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam,
+};
+
+#[expect(
+    unsafe_code,
+    reason = "generated: values cross the component's boundary as raw memory"
+)]
+mod bindings {
+    wit_bindgen::generate!({
+        path: "../../../wit",
+        world: "status",
+        generate_all,
+    });
+
+    export!(Probe);
+    use super::Probe;
+}
+
+struct Probe;
+
+/// How many requests this instance has seen.
+static REQUESTS: AtomicU32 = AtomicU32::new(0);
+
+impl Guest for Probe {
+    fn handle(request: IncomingRequest, out: ResponseOutparam) {
+        let target = request.path_with_query().unwrap_or_default();
+        match target.as_str() {
+            "/environment" => answer(out, &[], &environment()),
+            "/count" => answer(out, &[], &(REQUESTS.fetch_add(1, Ordering::Relaxed) + 1).to_string()),
+            "/trap" => panic!("as asked"),
+            "/trap-after-response" => {
+                answer(out, &[], "this must not be seen");
+                panic!("as asked")
+            }
+            "/silent" => drop(out),
+            "/error" => ResponseOutparam::set(out, Err(ErrorCode::InternalError(Some("as asked".to_owned())))),
+            "/early-hints" => ResponseOutparam::set(out, Ok(head(103, &[]))),
+            "/no-content" => ResponseOutparam::set(out, Ok(head(204, &[]))),
+            "/unfinished-body" => std::mem::forget(begin(out, &[], "half")),
+            "/dropped-body" => drop(begin(out, &[], "half")),
+            "/short-body" => drop(begin(out, &[("content-length", "8")], "half")),
+            "/lying-length" => std::mem::forget(begin(out, &[("content-length", "8")], "half")),
+            "/no-body-but-length" => ResponseOutparam::set(out, Ok(head(200, &[("content-length", "8")]))),
+            "/mebibyte" => answer(out, &[], &"x".repeat(1024 * 1024)),
+            "/over-a-mebibyte" => answer(out, &[], &"x".repeat(1024 * 1024 + 1)),
+            target => answer(out, &[], target),
+        }
+    }
+}
+
+fn environment() -> String {
+    let variables = get_environment()
+        .into_iter()
+        .map(|(name, value)| format!("{name}={value}\n"));
+    let arguments = get_arguments()
+        .into_iter()
+        .map(|argument| format!("argument {argument}\n"));
+    let directory = initial_cwd()
+        .into_iter()
+        .map(|directory| format!("directory {directory}\n"));
+    variables.chain(arguments).chain(directory).collect()
+}
+
+fn head(status: u16, headers: &[(&str, &str)]) -> OutgoingResponse {
+    let headers: Vec<_> = headers
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()))
+        .collect();
+    let head = OutgoingResponse::new(Fields::from_list(&headers).unwrap());
+    head.set_status_code(status).unwrap();
+    head
+}
+
+/// Sends a head and then `content`; a write that the host refuses ends it.
+fn begin(out: ResponseOutparam, headers: &[(&str, &str)], content: &str) -> OutgoingBody {
+    let head = head(200, headers);
+    let body = head.body().unwrap();
+    ResponseOutparam::set(out, Ok(head));
+    let stream = body.write().unwrap();
+    for piece in content.as_bytes().chunks(4096) {
+        if stream.blocking_write_and_flush(piece).is_err() {
+            break;
+        }
+    }
+    drop(stream);
+    body
+}
+
+fn answer(out: ResponseOutparam, headers: &[(&str, &str)], content: &str) {
+    // Fails where the host has given up on the body, which is what some paths are about.
+    let _ = OutgoingBody::finish(begin(out, headers, content), None);
+}

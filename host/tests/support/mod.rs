@@ -1,0 +1,212 @@
+//! Runs the real binary on a free port and talks to it over a real socket.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::ffi::{OsStr, OsString};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+pub const VERSION: &str = "1.2.3-test";
+pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+/// The longest a test waits for bytes that should come at once.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The binary with an environment that holds the two variables, and for measured runs where to write coverage.
+pub fn status_host() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_status-host"));
+    command
+        .env_clear()
+        .env("APP_VERSION", VERSION)
+        .env("COMMIT_SHA", COMMIT);
+    if let Some(profile) = std::env::var_os("LLVM_PROFILE_FILE") {
+        command.env("LLVM_PROFILE_FILE", profile);
+    }
+    command
+}
+
+/// Runs the binary to its end.
+pub fn run(arguments: &[&str], variables: &[(&str, &OsStr)]) -> Output {
+    status_host()
+        .args(arguments)
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap()
+}
+
+/// Checks that a run was refused: the exit code, nothing on standard output, one line that has each of `parts`.
+pub fn assert_refused(output: &Output, code: i32, parts: &[&str]) {
+    let message = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{message}");
+    assert!(output.stdout.is_empty());
+    assert_eq!(message.lines().count(), 1, "not one line: {message}");
+    assert!(message.starts_with("status-host: "), "{message}");
+    for part in parts {
+        assert!(message.contains(part), "no `{part}` in: {message}");
+    }
+    assert!(!message.contains("panicked"), "{message}");
+}
+
+/// The binary while it serves. Dropped, it is killed.
+pub struct Service {
+    pub address: SocketAddr,
+    pub start: Value,
+    child: Child,
+    log: Option<JoinHandle<Vec<Value>>>,
+}
+
+impl Service {
+    pub fn start() -> Self {
+        Self::start_with(status_host())
+    }
+
+    pub fn start_with_component(file: &str) -> Self {
+        let mut command = status_host();
+        command.args(["--component", file]);
+        Self::start_with(command)
+    }
+
+    pub fn start_with(mut command: Command) -> Self {
+        let child = command.env("LISTEN", "127.0.0.1:0").stderr(Stdio::piped()).spawn();
+        let mut child = child.unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap());
+        let mut first = String::new();
+        lines.read_line(&mut first).unwrap();
+        let start = serde_json::from_str::<Value>(&first);
+        let start = start.unwrap_or_else(|_| panic!("it did not start: {first}"));
+        Self {
+            address: start["address"].as_str().unwrap().parse().unwrap(),
+            start,
+            child,
+            log: Some(thread::spawn(|| read_log(lines))),
+        }
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
+    }
+
+    /// Waits for the end; returns it with all lines of the log but the first.
+    pub fn wait(mut self) -> (ExitStatus, Vec<Value>) {
+        let status = self.child.wait().unwrap();
+        (status, self.log.take().unwrap().join().unwrap())
+    }
+
+    /// Ends the service in good order and returns its log, which must tell of no failure of the host itself.
+    pub fn finish(self) -> Vec<Value> {
+        self.signal(Signal::SIGTERM);
+        let (status, log) = self.wait();
+        assert!(status.success(), "{status}: {log:?}");
+        log
+    }
+
+    pub fn get(&self, target: &str) -> Response {
+        self.request("GET", target)
+    }
+
+    pub fn request(&self, method: &str, target: &str) -> Response {
+        let host = self.address;
+        self.send(&format!(
+            "{method} {target} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"
+        ))
+    }
+
+    /// Sends `bytes` on a connection of their own and reads until the service closes it.
+    pub fn send(&self, bytes: impl AsRef<[u8]>) -> Response {
+        let mut stream = self.connect();
+        stream.write_all(bytes.as_ref()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        Response::parse(&answer)
+    }
+
+    pub fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // Both fail on a process that has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn read_log(lines: BufReader<ChildStderr>) -> Vec<Value> {
+    let parse = |line: String| serde_json::from_str(&line).unwrap_or_else(|_| panic!("not JSON: {line}"));
+    lines.lines().map(|line| parse(line.unwrap())).collect()
+}
+
+/// A response as it came over the socket.
+#[derive(Debug)]
+pub struct Response {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    fn parse(bytes: &[u8]) -> Self {
+        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
+        let end = end.unwrap_or_else(|| panic!("no response: {:?}", String::from_utf8_lossy(bytes)));
+        let head = std::str::from_utf8(&bytes[..end]).unwrap();
+        let mut lines = head.split("\r\n");
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let headers = lines.map(|line| line.split_once(": ").unwrap());
+        Self {
+            status,
+            headers: headers
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+            body: bytes[end + 4..].to_vec(),
+        }
+    }
+
+    /// The value of a header that must be there exactly once.
+    pub fn header(&self, name: &str) -> &str {
+        let values: Vec<_> = self.headers.iter().filter(|(key, _)| key == name).collect();
+        assert_eq!(values.len(), 1, "{name} in {:?}", self.headers);
+        &values[0].1
+    }
+
+    pub fn has_header(&self, name: &str) -> bool {
+        self.headers.iter().any(|(key, _)| key == name)
+    }
+
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    /// Checks that this is a problem in the form that RFC 9457 gives it and the contract asks for.
+    pub fn assert_problem(&self, status: u16) {
+        assert_eq!(self.status, status, "{self:?}");
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        self.assert_guarded();
+        let problem: Value = serde_json::from_slice(&self.body).unwrap();
+        assert_eq!(problem["status"], status);
+        assert!(!problem["title"].as_str().unwrap().is_empty());
+        assert!(!problem["detail"].as_str().unwrap().is_empty());
+    }
+
+    /// Checks what every response of the contract says.
+    pub fn assert_guarded(&self) {
+        assert_eq!(self.header("cache-control"), "no-store");
+        assert_eq!(self.header("x-content-type-options"), "nosniff");
+        self.header("content-length");
+    }
+}
+
+/// A byte string that is not UTF-8, as an operating system would give it.
+pub fn not_utf8() -> OsString {
+    std::os::unix::ffi::OsStringExt::from_vec(vec![b'1', 0xff])
+}
