@@ -1,5 +1,7 @@
 //! Sets the size of the component's stack.
 
+#![allow(clippy::print_stdout, reason = "this is how a build script speaks to cargo")]
+
 /// Bytes. The linker's own 1 MiB would make a memory of 17 pages, most of which every request would pay for.
 const STACK_SIZE: u32 = 32 * 1024;
 

@@ -8,10 +8,8 @@ use self::bindings::wasi::http::types::{
 use self::bindings::wasi::io::streams::StreamError;
 use crate::status::{self, Response};
 
-#[expect(
-    unsafe_code,
-    reason = "generated: values cross the component's boundary as raw memory"
-)]
+#[expect(unsafe_code, reason = "values cross the component's boundary as raw memory")]
+#[allow(clippy::all, clippy::pedantic, reason = "generated code")]
 mod bindings {
     wit_bindgen::generate!({
         path: "../wit",

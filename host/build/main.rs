@@ -4,6 +4,8 @@
 //! - `component.wasm` in cargo's target directory, the portable file;
 //! - `COMPONENT_SHA256` (of the portable file) and `WASMTIME_VERSION`, as variables of the compilation.
 
+#![allow(clippy::print_stdout, reason = "this is how a build script speaks to cargo")]
+
 #[path = "../src/sandbox/code.rs"]
 mod code;
 mod guest;

@@ -20,10 +20,10 @@ use error::Error;
 /// # Errors
 ///
 /// Each error tells its own exit code, see [`Error::exit_code`].
-pub fn run(cli: Cli) -> Result<(), Error> {
-    match cli.command {
-        None => server::run(&cli),
-        Some(Command::Inspect { json }) => inspect::run(cli.component.as_deref(), json),
+pub fn run(cli: &Cli) -> Result<(), Error> {
+    match &cli.command {
+        None => server::run(cli),
+        Some(Command::Inspect { json }) => inspect::run(cli.component.as_deref(), *json),
         Some(Command::Healthcheck) => healthcheck::run(cli.listen),
     }
 }

@@ -8,7 +8,7 @@ use status_host::config;
 
 fn main() -> ExitCode {
     let result = match config::parse(env::args_os()) {
-        Ok(cli) => status_host::run(cli),
+        Ok(cli) => status_host::run(&cli),
         Err(config::Stop::Print(text)) => return print(&text),
         Err(config::Stop::Refuse(error)) => Err(error),
     };

@@ -54,6 +54,8 @@ fn inspect_tells_the_embedded_component() {
     let text = stdout(&["inspect"]);
     let report: Value = serde_json::from_str(&stdout(&["inspect", "--json"])).unwrap();
     assert_eq!(report["component"], "embedded");
+    let portable = fs::read(support::portable_component()).unwrap();
+    assert_eq!(report["sha256"], format!("{:x}", Sha256::digest(&portable)));
     assert_eq!(
         report["granted"]["variables"],
         serde_json::json!(["APP_VERSION", "COMMIT_SHA"])

@@ -73,7 +73,7 @@ impl Sandbox {
     ///
     /// [`LoadError`], when the component asks for more than the world names, or does not export the handler.
     pub fn new(loaded: &Loaded, grant: Grant) -> Result<Self, LoadError> {
-        let component = loaded.link(&grant::linker)?;
+        let component = loaded.link(grant::linker)?;
         Ok(Self { component, grant })
     }
 }

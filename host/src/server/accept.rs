@@ -9,7 +9,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tracing::{debug, info, warn};
 
 use super::answer::answer;
@@ -34,15 +34,13 @@ pub(super) async fn serve(listener: TcpListener, local: SocketAddr, sandbox: Arc
     let graceful = GracefulShutdown::new();
     let signal = tokio::select! {
         signal = signals.next() => signal,
-        () = accept(&listener, local, &sandbox, &graceful) => unreachable!("accepting has no end"),
+        never = accept(&listener, local, &sandbox, &graceful) => never,
     };
     drop(listener);
     info!(signal, connections = graceful.count(), "draining");
     tokio::select! {
-        drained = timeout(DRAIN_TIMEOUT, graceful.shutdown()) => match drained {
-            Ok(()) => info!("drained"),
-            Err(_) => warn!(seconds = DRAIN_TIMEOUT.as_secs(), "the drain timed out; closing what is left"),
-        },
+        () = graceful.shutdown() => info!("drained"),
+        () = sleep(DRAIN_TIMEOUT) => warn!(seconds = DRAIN_TIMEOUT.as_secs(), "the drain timed out; closing what is left"),
         signal = signals.next() => warn!(signal, "a second signal; closing what is left"),
     }
 }

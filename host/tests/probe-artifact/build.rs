@@ -1,5 +1,7 @@
 //! Builds the crate `probe` as a component.
 
+#![allow(clippy::print_stdout, reason = "this is how a build script speaks to cargo")]
+
 #[path = "../../build/guest.rs"]
 mod guest;
 

@@ -5,6 +5,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -30,6 +31,13 @@ pub fn status_host() -> Command {
         command.env("LLVM_PROFILE_FILE", profile);
     }
     command
+}
+
+/// The portable component that the build of the binary has left.
+pub fn portable_component() -> PathBuf {
+    // The binary lies in a folder of its profile, that one in cargo's target directory.
+    let binary = Path::new(env!("CARGO_BIN_EXE_status-host"));
+    binary.ancestors().nth(2).unwrap().join("component.wasm")
 }
 
 /// Runs the binary to its end.
@@ -113,7 +121,7 @@ impl Service {
 
     pub fn request(&self, method: &str, target: &str) -> Response {
         let host = self.address;
-        self.send(&format!(
+        self.send(format!(
             "{method} {target} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"
         ))
     }
@@ -156,7 +164,7 @@ pub struct Response {
 }
 
 impl Response {
-    fn parse(bytes: &[u8]) -> Self {
+    pub fn parse(bytes: &[u8]) -> Self {
         let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
         let end = end.unwrap_or_else(|| panic!("no response: {:?}", String::from_utf8_lossy(bytes)));
         let head = std::str::from_utf8(&bytes[..end]).unwrap();

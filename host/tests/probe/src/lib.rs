@@ -11,10 +11,8 @@ use bindings::wasi::http::types::{
     ErrorCode, Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam,
 };
 
-#[expect(
-    unsafe_code,
-    reason = "generated: values cross the component's boundary as raw memory"
-)]
+#[expect(unsafe_code, reason = "values cross the component's boundary as raw memory")]
+#[allow(clippy::all, clippy::pedantic, reason = "generated code")]
 mod bindings {
     wit_bindgen::generate!({
         path: "../../../wit",
