@@ -55,11 +55,12 @@ pub(crate) fn build(workspace: &Path, folder: &str, package: &str, out: &Path) -
     Ok(encoder.module(&module)?.encode()?)
 }
 
-/// Cargo's own target directory: the one above `out` that holds a cache tag.
+/// Cargo's own target directory, from `out`: `<target directory>/[<target>/]<profile>/build/<package>/out`.
 pub(crate) fn target_directory(out: &Path) -> Result<&Path, Box<dyn Error>> {
-    out.ancestors()
-        .find(|directory| directory.join("CACHEDIR.TAG").is_file())
-        .ok_or_else(|| format!("no directory above {} has a CACHEDIR.TAG", out.display()).into())
+    let target = env::var_os("TARGET").ok_or("TARGET is not set")?;
+    let above = out.ancestors().nth(4).filter(|above| above.is_absolute());
+    let above = above.ok_or_else(|| format!("OUT_DIR `{}` is not where cargo puts it", out.display()))?;
+    Ok(above.parent().filter(|_| above.ends_with(target)).unwrap_or(above))
 }
 
 /// Paths end up in panic messages; with these the component is the same wherever it is built.
