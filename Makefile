@@ -42,7 +42,7 @@ test-stock: $(TOOLCHAIN) $(WASMTIME) ## Run the component on a stock wasmtime (b
 
 .PHONY: coverage
 coverage: $(TOOLCHAIN) $(LLVM_COV) ## Measure the lines of component and host that the tests reach
-	$(LLVM_COV) llvm-cov --locked --workspace --ignore-filename-regex '(^|/)(build|tests)/'
+	$(LLVM_COV) llvm-cov --locked --workspace --ignore-filename-regex "(^|/)(build|tests)/" --fail-under-lines 100 --show-missing-lines
 
 # Without an argument rustup installs what rust-toolchain.toml names, also where it does not do so by itself.
 $(TOOLCHAIN): rust-toolchain.toml

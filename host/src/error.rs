@@ -41,6 +41,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// For `map_err`: the operating system refused to `action`.
+    pub(crate) fn system(action: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |cause| Self::System { action, cause }
+    }
+
     /// 2 where the configuration has to change, 1 where it was right and serving failed all the same.
     #[must_use]
     pub fn exit_code(&self) -> u8 {

@@ -26,7 +26,7 @@ pub fn run(listen: SocketAddr) -> Result<(), Error> {
     let address = local(listen);
     let unhealthy = |cause: String| Error::Unhealthy { address, cause };
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| unhealthy(error.to_string()))?;
+    let runtime = runtime.map_err(Error::system("start the health check"))?;
     let status = runtime
         .block_on(async { timeout(TIMEOUT, ask(address)).await })
         .map_err(|_| unhealthy(format!("no answer within {} s", TIMEOUT.as_secs())))?

@@ -39,10 +39,8 @@ pub fn run(file: Option<&Path>, json: bool) -> Result<(), Error> {
     let loaded = sandbox::load(&engine, file)?;
     let report = report(&loaded);
     let text = if json { report.json() } else { report.text() };
-    io::stdout().write_all(text.as_bytes()).map_err(|cause| Error::System {
-        action: "print the report",
-        cause,
-    })
+    let printed = io::stdout().write_all(text.as_bytes());
+    printed.map_err(Error::system("print the report"))
 }
 
 fn report(loaded: &Loaded) -> Report<'_> {

@@ -96,6 +96,13 @@ fn inspect_tells_another_component() {
 }
 
 #[test]
+fn a_report_that_cannot_be_printed_is_told() {
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = status_host().arg("inspect").stdout(full).output().unwrap();
+    assert_refused(&output, 1, &["cannot print the report", "No space left"]);
+}
+
+#[test]
 fn inspect_needs_no_variable() {
     let output = status_host().env_clear().arg("inspect").output().unwrap();
     assert!(output.status.success(), "{output:?}");

@@ -12,7 +12,10 @@ mod support;
 use std::ffi::OsStr;
 use std::net::TcpListener;
 use std::path::Path;
-use std::{env, fs};
+use std::process::Command;
+use std::{env, fs, io};
+
+use status_host::error::Error;
 
 use support::{assert_refused, not_utf8, run, status_host};
 
@@ -109,6 +112,35 @@ fn an_address_that_cannot_be_had_is_refused() {
         1,
         &[&format!("cannot listen on `{foreign}`"), "--listen 0.0.0.0:5000"],
     );
+}
+
+#[test]
+fn each_reason_not_to_listen_has_its_way_out() {
+    let refusal = |kind| {
+        let (address, cause) = (([0, 0, 0, 0], 80).into(), io::Error::from(kind));
+        Error::Listen { address, cause }.to_string()
+    };
+    assert!(refusal(io::ErrorKind::PermissionDenied).contains("ports below 1024 need a privilege"));
+    assert!(refusal(io::ErrorKind::AddrInUse).contains("stop the process that listens there"));
+    assert!(refusal(io::ErrorKind::AddrNotAvailable).contains("this machine has no such address"));
+    assert!(refusal(io::ErrorKind::Unsupported).contains("choose another address with --listen"));
+}
+
+#[test]
+fn a_lack_of_resources_is_told() {
+    // Kilobytes of address space, of which the sandbox needs more; and files, of which the threads do.
+    for (limit, reason) in [
+        ("ulimit -v 1000000", "reserve the memory of the sandbox"),
+        ("ulimit -n 5", "start the threads"),
+    ] {
+        let script = format!(r#"{limit}; exec "$0" --listen 127.0.0.1:0"#);
+        let mut shell = support::in_environment(Command::new("/bin/sh"));
+        let output = shell
+            .args(["-c", &script, env!("CARGO_BIN_EXE_status-host")])
+            .output()
+            .unwrap();
+        assert_refused(&output, 1, &[&format!("cannot {reason}")]);
+    }
 }
 
 #[test]

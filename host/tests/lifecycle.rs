@@ -9,10 +9,14 @@
 
 mod support;
 
-use std::io::{Read, Write};
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::Command;
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
+use nix::pty::openpty;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use support::{COMMIT, Service, VERSION};
 
@@ -95,4 +99,44 @@ fn a_second_signal_ends_it_at_once() {
     let (status, log) = service.wait();
     assert_eq!(status.code(), Some(0));
     assert!(message(&log[1]).starts_with("a second signal"), "{log:?}");
+}
+
+#[test]
+fn a_lack_of_file_descriptors_passes() {
+    let mut shell = support::in_environment(Command::new("/bin/sh"));
+    shell.args(["-c", r#"ulimit -n 24; exec "$0""#, env!("CARGO_BIN_EXE_status-host")]);
+    let service = Service::start_with(shell);
+    let crowd: Vec<_> = (0..32).map(|_| service.connect()).collect();
+    std::thread::sleep(Duration::from_millis(300));
+    drop(crowd);
+    assert_eq!(service.get("/status").status, 200);
+    let log = service.finish();
+    assert_eq!(message(&log[0]), "cannot accept a connection");
+}
+
+#[test]
+fn what_is_no_http_ends_its_own_connection_only() {
+    let service = Service::start();
+    assert_eq!(service.send("nonsense\r\n\r\n").status, 400);
+    assert_eq!(service.get("/status").status, 200);
+    service.finish();
+}
+
+#[test]
+fn on_a_terminal_the_log_is_text() {
+    let terminal = openpty(None, None).unwrap();
+    let mut command = support::status_host();
+    let mut child = command
+        .env("LISTEN", "127.0.0.1:0")
+        .stderr(terminal.slave)
+        .spawn()
+        .unwrap();
+    drop(command);
+    let mut line = String::new();
+    BufReader::new(fs::File::from(terminal.master))
+        .read_line(&mut line)
+        .unwrap();
+    assert!(line.contains("serving /status") && !line.starts_with('{'), "{line}");
+    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+    assert!(child.wait().unwrap().success());
 }

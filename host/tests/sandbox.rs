@@ -73,6 +73,7 @@ fn a_failing_guest_is_answered_for() {
     let failures = [
         ("/trap", 500, "wasm `unreachable` instruction executed"),
         ("/trap-after-response", 500, "wasm `unreachable` instruction executed"),
+        ("/long-write", 500, "Buffer too large for blocking-write-and-flush"),
         ("/silent", 502, "returned without a response"),
         ("/error", 502, "as asked"),
         ("/early-hints", 502, "its status is not a final one"),
@@ -98,6 +99,39 @@ fn a_failing_guest_is_answered_for() {
         let failure = line["failure"].as_str().unwrap();
         assert!(failure.contains(reason) && !failure.contains('\n'), "{path}: {failure}");
     }
+}
+
+#[test]
+fn a_request_for_which_no_instance_is_free_is_refused() {
+    let service = Service::start_with_component(probe_artifact::PATH);
+    let request = b"POST /wait-for-body HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 1\r\n\r\n";
+    let mut waiting: Vec<_> = (0..256).map(|_| service.connect()).collect();
+    for stream in &mut waiting {
+        stream.write_all(request).unwrap();
+    }
+    let refused = loop {
+        let response = service.get("/count");
+        if response.status != 200 {
+            break response;
+        }
+    };
+    refused.assert_problem(503);
+    assert_eq!(refused.header("retry-after"), "1");
+    for stream in &mut waiting {
+        let mut answer = String::new();
+        stream.write_all(b"!").unwrap();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(
+            answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with('!'),
+            "{answer}"
+        );
+    }
+    assert_eq!(service.get("/count").text(), "1");
+    let log = service.finish();
+    assert!(
+        log[0]["failure"].as_str().unwrap().starts_with("no instance is free"),
+        "{log:?}"
+    );
 }
 
 #[test]

@@ -59,11 +59,11 @@ pub fn engine() -> Result<Engine, Error> {
         .linear_memory_keep_resident(MEMORY_KEPT)
         .table_keep_resident(TABLE_KEPT);
     let mut config = code::config();
+    // A failure is one line of the log; the frames of a guest without symbols would not explain it.
+    config.wasm_backtrace_max_frames(None);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-    Engine::new(&config).map_err(|error| Error::System {
-        action: "reserve the memory of the sandbox",
-        cause: io::Error::other(format!("{error:#}")),
-    })
+    let engine = Engine::new(&config).map_err(|error| io::Error::other(format!("{error:#}")));
+    engine.map_err(Error::system("reserve the memory of the sandbox"))
 }
 
 impl Sandbox {

@@ -8,7 +8,7 @@ use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
-use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
+use wasmtime::{PoolConcurrencyLimitError, Store};
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
@@ -84,11 +84,7 @@ fn stopped(error: wasmtime::Error) -> Failure {
     if error.is::<PoolConcurrencyLimitError>() {
         return Failure::Busy(error);
     }
-    // The trap itself, without the frames of the guest that lie around it.
-    match error.downcast::<Trap>() {
-        Ok(trap) => Failure::Trap(trap.into()),
-        Err(error) => Failure::Trap(error),
-    }
+    Failure::Trap(error)
 }
 
 async fn collect(answer: oneshot::Receiver<Answer>) -> Result<Response<Bytes>, Failure> {

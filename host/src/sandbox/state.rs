@@ -57,3 +57,19 @@ impl WasiHttpHooks for NoWayOut {
         Box::new(async { Err(Error::HttpRequestDenied) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use http_body_util::{BodyExt, Empty};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn nothing_is_sent_anywhere() {
+        let body = Empty::new().map_err(Error::from).boxed_unsync();
+        let sent = NoWayOut.send_request(Request::new(body), None, Box::new(async { Ok(()) }));
+        assert!(matches!(Box::into_pin(sent).await, Err(Error::HttpRequestDenied)));
+    }
+}

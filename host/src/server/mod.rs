@@ -39,17 +39,11 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
     let engine = sandbox::engine()?;
     let loaded = sandbox::load(&engine, cli.component.as_deref())?;
     let sandbox = Sandbox::new(&loaded, grant.clone())?;
-    let runtime = Runtime::new().map_err(|cause| Error::System {
-        action: "start the threads of the service",
-        cause,
-    })?;
+    let runtime = Runtime::new().map_err(Error::system("start the threads of the service"))?;
     telemetry::start();
     runtime.block_on(async {
         // Before the socket: a signal that comes early is not lost.
-        let signals = Signals::new().map_err(|cause| Error::System {
-            action: "listen for signals",
-            cause,
-        })?;
+        let signals = Signals::new().map_err(Error::system("listen for signals"))?;
         let (listener, address) = bind(cli.listen).await.map_err(|cause| Error::Listen {
             address: cli.listen,
             cause,

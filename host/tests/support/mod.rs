@@ -22,7 +22,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The binary with an environment that holds the two variables, and for measured runs where to write coverage.
 pub fn status_host() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_status-host"));
+    in_environment(Command::new(env!("CARGO_BIN_EXE_status-host")))
+}
+
+/// `command` in the environment that the binary gets.
+pub fn in_environment(mut command: Command) -> Command {
     command
         .env_clear()
         .env("APP_VERSION", VERSION)

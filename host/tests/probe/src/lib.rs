@@ -40,6 +40,17 @@ impl Guest for Probe {
                 answer(out, &[], "this must not be seen");
                 panic!("as asked")
             }
+            "/long-write" => {
+                let head = head(200, &[]);
+                let body = head.body().unwrap();
+                let stream = body.write().unwrap();
+                stream.blocking_write_and_flush(&[b'x'; 4097]).unwrap();
+            }
+            "/wait-for-body" => {
+                let body = request.consume().unwrap();
+                let read = body.stream().unwrap().blocking_read(1).unwrap();
+                answer(out, &[], std::str::from_utf8(&read).unwrap());
+            }
             "/silent" => drop(out),
             "/error" => ResponseOutparam::set(out, Err(ErrorCode::InternalError(Some("as asked".to_owned())))),
             "/early-hints" => ResponseOutparam::set(out, Ok(head(103, &[]))),
