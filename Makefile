@@ -4,32 +4,49 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-export APP_VERSION ?= $(shell cat VERSION.txt)
-export COMMIT_SHA ?= $(shell git rev-parse HEAD)
+# What is built and run here is for this machine.
+HOST = $(shell rustc --print host-tuple)
 
 locked = $(shell sed -n '/^name = "$(1)"$$/{n;s/version = "\(.*\)"/\1/p;q}' Cargo.lock)
 
 TOOLCHAIN := target/.toolchain
-WASMTIME_VERSION := $(call locked,wasmtime)
-WASMTIME := target/tools/wasmtime-$(WASMTIME_VERSION)/bin/wasmtime
+WASMTIME_VERSION = $(call locked,wasmtime)
+WASMTIME = target/tools/wasmtime-cli-$(WASMTIME_VERSION)/bin/wasmtime
 LLVM_COV_VERSION := 0.9.1
 LLVM_COV := target/tools/cargo-llvm-cov-$(LLVM_COV_VERSION)/bin/cargo-llvm-cov
+DENY_VERSION := 0.20.2
+DENY := target/tools/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
+
+# Where the audit takes the advisories from: a git repository in the format of RustSec.
+ADVISORY_DB ?= https://github.com/RustSec/advisory-db
+
+# Installs a cargo command at a version of its own: $(call install,crate,version,further arguments). Built without
+# optimization, which for tools that run for seconds saves minutes.
+install = cargo install --debug --locked --root target/tools/$(1)-$(2) --target-dir target/tools/build --version $(2) $(3) $(1)
 
 .PHONY: help
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 .PHONY: run
+run: export APP_VERSION ?= $(shell cat VERSION.txt)
+run: export COMMIT_SHA ?= $(shell git rev-parse HEAD)
 run: $(TOOLCHAIN) ## Serve /status of this checkout on port 5000
 	cargo run --locked --package status-host
 
 .PHONY: test
-test: $(TOOLCHAIN) ## Check format and lints, and run every test that needs nothing but Rust
+test: format lint ## Check format and lints, and run every test that needs nothing but Rust
+	cargo test --locked --workspace
+
+.PHONY: format
+format: $(TOOLCHAIN) ## Check the format
 	cargo fmt --all --check
-	cargo clippy --locked --workspace --all-targets -- --deny warnings
+
+.PHONY: lint
+lint: $(TOOLCHAIN) ## Check the lints, in each set of features and on each target that is built
+	cargo clippy --locked --workspace --all-targets --features stock-runtime -- --deny warnings
 	cargo clippy --locked --package status-host --no-default-features -- --deny warnings
 	cargo clippy --locked --package status-component --package probe --target wasm32-unknown-unknown -- --deny warnings
-	cargo test --locked --workspace
 
 .PHONY: component
 component: $(TOOLCHAIN) ## Build the portable component, target/component.wasm
@@ -41,8 +58,23 @@ test-stock: $(TOOLCHAIN) $(WASMTIME) ## Run the component on a stock wasmtime (b
 	WASMTIME=$(abspath $(WASMTIME)) cargo test --locked --package status-host --features stock-runtime --test stock
 
 .PHONY: coverage
-coverage: $(TOOLCHAIN) $(LLVM_COV) ## Measure the lines of component and host that the tests reach
-	$(LLVM_COV) llvm-cov --locked --workspace --ignore-filename-regex "(^|/)(build|tests)/" --fail-under-lines 100 --show-missing-lines
+coverage: $(TOOLCHAIN) $(LLVM_COV) ## Run the tests, and fail where they miss a line of component or host
+	$(LLVM_COV) llvm-cov --locked --workspace --ignore-filename-regex '(^|/)(build|tests)/' \
+		--show-missing-lines --fail-under-lines 100
+
+.PHONY: audit
+audit: $(DENY) ## Check the locked crates: advisories, licences, sources, duplicates
+	sed 's|^db-urls = .*|db-urls = ["$(ADVISORY_DB)"]|' deny.toml > target/deny.toml
+	$(DENY) --locked check --config target/deny.toml
+
+.PHONY: binary
+binary: $(TOOLCHAIN) ## Build what ships, static and without a compiler: target/status-host
+	RUSTFLAGS='-C target-feature=+crt-static' cargo build --locked --release --package status-host \
+		--no-default-features --target $(HOST)
+	install target/$(HOST)/release/status-host target/status-host
+
+.PHONY: tools
+tools: $(TOOLCHAIN) $(LLVM_COV) $(DENY)
 
 # Without an argument rustup installs what rust-toolchain.toml names, also where it does not do so by itself.
 $(TOOLCHAIN): rust-toolchain.toml
@@ -51,11 +83,11 @@ $(TOOLCHAIN): rust-toolchain.toml
 	@mkdir -p $(@D) && touch $@
 
 $(WASMTIME):
-	cargo install --locked --root target/tools/wasmtime-$(WASMTIME_VERSION) --target-dir target/tools/build \
-		--version $(WASMTIME_VERSION) --no-default-features \
-		--features run,serve,cranelift,pooling-allocator,component-model,component-model-async,parallel-compilation \
-		wasmtime-cli
+	$(call install,wasmtime-cli,$(WASMTIME_VERSION),--no-default-features \
+		--features run,serve,cranelift,pooling-allocator,component-model,component-model-async,parallel-compilation)
 
 $(LLVM_COV):
-	cargo install --locked --root target/tools/cargo-llvm-cov-$(LLVM_COV_VERSION) --target-dir target/tools/build \
-		--version $(LLVM_COV_VERSION) cargo-llvm-cov
+	$(call install,cargo-llvm-cov,$(LLVM_COV_VERSION))
+
+$(DENY):
+	$(call install,cargo-deny,$(DENY_VERSION))

@@ -5,21 +5,32 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 use std::{env, fs};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// What an outer build sets for itself (instrumentation, lints, flags for its own target) and must not leak into the
-/// component.
-const OUTER: &[&str] = &[
-    "CARGO_BUILD_TARGET",
-    "CARGO_ENCODED_RUSTFLAGS",
+/// What an outer build sets for itself (instrumentation, lints, flags and profiles of its own) and must not leak into the
+/// component, by the beginning of its name.
+const OUTER: [&str; 6] = [
+    "CARGO_BUILD_",
+    "CARGO_PROFILE_",
+    "CARGO_TARGET_",
     "LLVM_PROFILE_FILE",
     "RUSTC_WORKSPACE_WRAPPER",
     "RUSTC_WRAPPER",
-    "RUSTFLAGS",
 ];
+
+/// Ends a build script: an error becomes a line of cargo's own.
+pub(crate) fn report(result: Result<(), Box<dyn Error>>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("cargo::error={error}");
+            ExitCode::FAILURE
+        }
+    }
+}
 
 /// Builds `package`, the crate in `folder` of `workspace`, and returns the component's bytes.
 ///
@@ -36,13 +47,15 @@ pub(crate) fn build(workspace: &Path, folder: &str, package: &str, out: &Path) -
     let mut cargo = Command::new(env::var_os("CARGO").ok_or("CARGO is not set")?);
     cargo
         .args(["rustc", "--lib", "--locked", "--crate-type", "cdylib"])
-        .args(["--target", TARGET, "--profile", "component"])
+        .args(["--release", "--target", TARGET])
         .args(["--package", package])
         .current_dir(workspace)
         .arg("--target-dir")
         .arg(&target_dir);
-    for name in OUTER {
-        cargo.env_remove(name);
+    for (name, _) in env::vars_os() {
+        if OUTER.iter().any(|outer| name.to_string_lossy().starts_with(outer)) {
+            cargo.env_remove(name);
+        }
     }
     cargo.env("CARGO_ENCODED_RUSTFLAGS", remapped(workspace)?);
     let status = cargo.status()?;
@@ -50,7 +63,7 @@ pub(crate) fn build(workspace: &Path, folder: &str, package: &str, out: &Path) -
         return Err(format!("building {package} for {TARGET} failed: {status}").into());
     }
     let file = package.replace('-', "_") + ".wasm";
-    let module = fs::read(target_dir.join(TARGET).join("component").join(file))?;
+    let module = fs::read(target_dir.join(TARGET).join("release").join(file))?;
     let encoder = wit_component::ComponentEncoder::default().validate(true);
     Ok(encoder.module(&module)?.encode()?)
 }

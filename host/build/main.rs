@@ -2,16 +2,19 @@
 //!
 //! - `component.cwasm` in `OUT_DIR`, which the host embeds;
 //! - `component.wasm` in cargo's target directory, the portable file;
-//! - `COMPONENT_SHA256` (of the portable file) and `WASMTIME_VERSION`, as variables of the compilation.
+//! - `COMPONENT_SHA256` (of the portable file), `TARGET` and `WASMTIME_VERSION`, as variables of the compilation.
 
 #![allow(clippy::print_stdout, reason = "this is how a build script speaks to cargo")]
 
 #[path = "../src/sandbox/code.rs"]
 mod code;
 mod guest;
+#[path = "../src/sandbox/world.rs"]
+mod world;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::SystemTime;
 use std::{env, fs};
 
@@ -19,17 +22,26 @@ use sha2::{Digest, Sha256};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    guest::report(build())
+}
+
+fn build() -> Result<()> {
     println!("cargo::rerun-if-changed=build");
     println!("cargo::rerun-if-changed=src/sandbox/code.rs");
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
+    println!("cargo::rerun-if-changed=src/sandbox/world.rs");
+    let workspace = Path::new(&variable("CARGO_MANIFEST_DIR")?).join("..").canonicalize()?;
     let out = PathBuf::from(variable("OUT_DIR")?);
+    let target = variable("TARGET")?;
 
     let component = guest::build(&workspace, "component", "status-component", &out)?;
-    fs::write(out.join("component.cwasm"), compile(&component)?)?;
+    require_grant(&component)?;
+    let code = wasmtime::Engine::new(&code::config(&target)?)?.precompile_component(&component)?;
+    fs::write(out.join("component.cwasm"), code)?;
     publish(&component, &out)?;
 
     println!("cargo::rustc-env=COMPONENT_SHA256={:x}", Sha256::digest(&component));
+    println!("cargo::rustc-env=TARGET={target}");
     println!(
         "cargo::rustc-env=WASMTIME_VERSION={}",
         locked_version(&workspace, "wasmtime")?
@@ -37,11 +49,21 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn compile(component: &[u8]) -> Result<Vec<u8>> {
-    let mut config = code::config();
-    // A named target turns the detection of this machine's own CPU features off.
-    config.target(&variable("TARGET")?)?;
-    Ok(wasmtime::Engine::new(&config)?.precompile_component(component)?)
+/// A component that the host would refuse to serve is not embedded.
+fn require_grant(component: &[u8]) -> Result<()> {
+    let decoded = wit_component::decode(component)?;
+    let wit_component::DecodedWasm::Component(resolve, world) = decoded else {
+        return Err("the component is a WIT package, and no component".into());
+    };
+    let imports = resolve.worlds[world]
+        .imports
+        .keys()
+        .map(|key| resolve.name_world_key(key));
+    let refused: Vec<_> = imports.filter(|name| !world::is_granted(name)).collect();
+    match refused.is_empty() {
+        true => Ok(()),
+        false => Err(format!("the component imports what is not granted: {}", refused.join(", ")).into()),
+    }
 }
 
 /// Leaves the portable component at the top of cargo's target directory.

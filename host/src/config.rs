@@ -2,16 +2,16 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 use crate::error::Error;
 use crate::sandbox::Grant;
 
 /// The longest value of a granted variable, in bytes.
-pub const VARIABLE_LIMIT: usize = 256;
+const VARIABLE_LIMIT: usize = 256;
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -20,27 +20,42 @@ pub const VARIABLE_LIMIT: usize = 256;
     about = "Tells which version of itself is running: serves GET /status from a sandboxed WebAssembly component",
     after_help = "APP_VERSION and COMMIT_SHA must be set; they are the whole environment that the component sees.",
     version = concat!(env!("CARGO_PKG_VERSION"), " (wasmtime ", env!("WASMTIME_VERSION"), ")"),
+    args_conflicts_with_subcommands = true,
 )]
 pub struct Cli {
     /// What to do; serves where none is given.
     #[command(subcommand)]
     pub command: Option<Command>,
 
+    /// Where to serve.
+    #[command(flatten)]
+    pub listen: Listen,
+
+    /// What to serve.
+    #[command(flatten)]
+    pub source: Source,
+}
+
+/// The option for the address.
+#[derive(Debug, Args)]
+pub struct Listen {
     /// Address and port to listen on
     #[arg(
         long,
         env = "LISTEN",
-        global = true,
         hide_env_values = true,
         value_name = "ADDRESS:PORT",
-        default_value = "0.0.0.0:5000",
-        value_parser = address,
+        default_value = "0.0.0.0:5000"
     )]
-    pub listen: SocketAddr,
+    listen: OsString,
+}
 
-    /// Component to serve in place of the embedded one, under the same grant
-    #[arg(long, env = "COMPONENT", global = true, hide_env_values = true, value_name = "FILE")]
-    pub component: Option<PathBuf>,
+/// The option for the component.
+#[derive(Debug, Args)]
+pub struct Source {
+    /// Component to take in place of the embedded one, under the same grant
+    #[arg(long, env = "COMPONENT", hide_env_values = true, value_name = "FILE")]
+    component: Option<OsString>,
 }
 
 /// The commands beside serving.
@@ -51,14 +66,28 @@ pub enum Command {
         /// Print JSON
         #[arg(long)]
         json: bool,
+        /// What to inspect.
+        #[command(flatten)]
+        source: Source,
+    },
+    /// Compile a component ahead of time, for a status-host that has no compiler
+    Compile {
+        /// The portable component
+        file: PathBuf,
+        /// Where the compiled component goes
+        output: PathBuf,
     },
     /// Ask the local /status; exit 0 when it answers 200, else 1
-    Healthcheck,
+    Healthcheck {
+        /// Where the service listens.
+        #[command(flatten)]
+        listen: Listen,
+    },
 }
 
 /// Why there is no command line to act on.
 #[derive(Debug)]
-pub enum Stop {
+pub enum Exit {
     /// Help or the version was asked for: print this and end well.
     Print(String),
     /// The command line is wrong.
@@ -69,20 +98,45 @@ pub enum Stop {
 ///
 /// # Errors
 ///
-/// [`Stop`], when there is nothing to run.
-pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, Stop> {
+/// [`Exit`], when there is nothing to run.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, Exit> {
     Cli::try_parse_from(arguments).map_err(|error| match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Stop::Print(error.to_string()),
-        _ => Stop::Refuse(Error::Configuration(one_line(&error.to_string()))),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Print(error.to_string()),
+        _ => Exit::Refuse(Error::Configuration(one_line(&error.to_string()))),
     })
+}
+
+impl Source {
+    /// The file of the component; none for the embedded one.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.component.as_deref().map(Path::new)
+    }
+}
+
+impl Listen {
+    /// The address to listen on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Configuration`] for what is not an IP address with a port.
+    pub fn address(&self) -> Result<SocketAddr, Error> {
+        let value = self.listen.to_string_lossy();
+        value.parse().map_err(|_| {
+            Error::Configuration(format!(
+                "the address `{value}` is not valid; set --listen or LISTEN to an IP address and a port, such as \
+                 0.0.0.0:5000 or [::]:5000"
+            ))
+        })
+    }
 }
 
 /// Reads the two granted variables through `lookup`, the environment of the process outside of tests.
 ///
 /// # Errors
 ///
-/// [`Error::Configuration`], which names every variable that is unset, empty, not UTF-8, over [`VARIABLE_LIMIT`] bytes,
-/// or that has a control character.
+/// [`Error::Configuration`], which names every variable that is unset, empty, not UTF-8, over 256 bytes, or that has a
+/// control character.
 pub fn grant(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Grant, Error> {
     let version = variable(&lookup, Grant::APP_VERSION, "the version to tell, such as 0.0.1");
     let commit = variable(
@@ -104,10 +158,8 @@ fn variable(lookup: impl Fn(&str) -> Option<OsString>, name: &str, meaning: &str
     let value = lookup(name).ok_or_else(|| wrong("is not set"))?;
     let value = value.into_string().map_err(|_| wrong("is not UTF-8"))?;
     if value.len() > VARIABLE_LIMIT {
-        return Err(wrong(&format!(
-            "has {} bytes, of which {VARIABLE_LIMIT} are allowed",
-            value.len()
-        )));
+        let what = format!("has {} bytes, of which {VARIABLE_LIMIT} are allowed", value.len());
+        return Err(wrong(&what));
     }
     if let Some(control) = value.chars().find(|character| character.is_control()) {
         return Err(wrong(&format!(
@@ -121,12 +173,6 @@ fn variable(lookup: impl Fn(&str) -> Option<OsString>, name: &str, meaning: &str
     Ok(value)
 }
 
-fn address(value: &str) -> Result<SocketAddr, String> {
-    value
-        .parse()
-        .map_err(|_| "expected an IP address and a port, such as 0.0.0.0:5000 or [::]:5000".to_owned())
-}
-
 /// The message of a command line error without its layout and the usage that clap adds.
 fn one_line(message: &str) -> String {
     let message = message.strip_prefix("error: ").unwrap_or(message);
@@ -136,4 +182,10 @@ fn one_line(message: &str) -> String {
         .filter(|line| !line.is_empty() && !line.starts_with("Usage:") && !line.starts_with("For more information"))
         .collect();
     format!("{}; --help lists the options", lines.join("; "))
+}
+
+/// `text` as one line: names that come from elsewhere may hold line ends, and bytes that a terminal obeys.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
 }

@@ -23,7 +23,9 @@ pub enum Error {
         cause: io::Error,
     },
     /// The service did not answer a health check as it should.
-    #[error("`http://{address}/status` is not healthy: {cause}")]
+    #[error(
+        "`http://{address}/status` is not healthy: {cause}; start the service, or name where it listens with --listen"
+    )]
     Unhealthy {
         /// The address that was asked.
         address: SocketAddr,
@@ -31,7 +33,7 @@ pub enum Error {
         cause: String,
     },
     /// The operating system refuses something that the process cannot do without.
-    #[error("cannot {action}: {cause}")]
+    #[error("cannot {action}: {cause}; free what is lacking, or raise its limit, and start again")]
     System {
         /// What was tried.
         action: &'static str,

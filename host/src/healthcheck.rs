@@ -23,6 +23,10 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 ///
 /// [`Error::Unhealthy`] where anything but a 200 comes back within three seconds.
 pub fn run(listen: SocketAddr) -> Result<(), Error> {
+    if listen.port() == 0 {
+        let message = "port 0 cannot be asked; set --listen or LISTEN to the port that the service listens on";
+        return Err(Error::Configuration(message.to_owned()));
+    }
     let address = local(listen);
     let unhealthy = |cause: String| Error::Unhealthy { address, cause };
     let runtime = runtime::Builder::new_current_thread().enable_all().build();

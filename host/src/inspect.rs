@@ -1,10 +1,10 @@
 //! `status-host inspect`: what would be served, and under which grant.
 
-use std::io::{self, Write};
 use std::path::Path;
 
 use serde::Serialize;
 
+use crate::config::printable;
 use crate::error::Error;
 use crate::sandbox::{self, Grant, Loaded};
 
@@ -25,7 +25,7 @@ struct Import {
 
 #[derive(Serialize)]
 struct Granted {
-    interfaces: Vec<&'static str>,
+    interfaces: [&'static str; 5],
     variables: [&'static str; 2],
 }
 
@@ -39,8 +39,7 @@ pub fn run(file: Option<&Path>, json: bool) -> Result<(), Error> {
     let loaded = sandbox::load(&engine, file)?;
     let report = report(&loaded);
     let text = if json { report.json() } else { report.text() };
-    let printed = io::stdout().write_all(text.as_bytes());
-    printed.map_err(Error::system("print the report"))
+    crate::print(&text)
 }
 
 fn report(loaded: &Loaded) -> Report<'_> {
@@ -54,7 +53,7 @@ fn report(loaded: &Loaded) -> Report<'_> {
         imports: imports.collect(),
         exports: loaded.exports(),
         granted: Granted {
-            interfaces: sandbox::interfaces().collect(),
+            interfaces: sandbox::INTERFACES,
             variables: [Grant::APP_VERSION, Grant::COMMIT_SHA],
         },
     }
@@ -72,14 +71,20 @@ impl Report<'_> {
         let imports: Vec<_> = self
             .imports
             .iter()
-            .map(|import| format!("{}{}", import.name, if import.granted { "" } else { "  (refused)" }))
+            .map(|import| {
+                format!(
+                    "{}{}",
+                    printable(&import.name),
+                    if import.granted { "" } else { "  (refused)" }
+                )
+            })
             .collect();
         format!(
             "component  {}\nsha256     {}\nimports    {}\nexports    {}\ngranted    {}\nvariables  {}\n",
-            self.component,
+            printable(self.component),
             self.sha256,
             column(&imports),
-            column(&self.exports),
+            column(&self.exports.iter().map(|name| printable(name)).collect::<Vec<_>>()),
             column(&self.granted.interfaces),
             column(&self.granted.variables),
         )

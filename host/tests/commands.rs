@@ -12,6 +12,7 @@ mod support;
 use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::process::Stdio;
 use std::{fs, thread};
 
 use serde_json::Value;
@@ -99,12 +100,53 @@ fn inspect_tells_another_component() {
 fn a_report_that_cannot_be_printed_is_told() {
     let full = fs::File::options().write(true).open("/dev/full").unwrap();
     let output = status_host().arg("inspect").stdout(full).output().unwrap();
-    assert_refused(&output, 1, &["cannot print the report", "No space left"]);
+    assert_refused(&output, 1, &["cannot print", "No space left"]);
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    for argument in ["inspect", "--help"] {
+        let mut child = status_host().arg(argument).stdout(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        assert!(child.wait().unwrap().success(), "{argument}");
+    }
+}
+
+#[test]
+fn an_option_of_another_command_is_refused() {
+    assert_refused(&run(&["inspect", "--listen", "127.0.0.1:0"], &[]), 2, &["--listen"]);
+    assert_refused(&run(&["healthcheck", "--component", "x"], &[]), 2, &["--component"]);
+    let unused = run(&["inspect"], &[("LISTEN", OsStr::new("nonsense"))]);
+    assert!(unused.status.success(), "{unused:?}");
+}
+
+#[test]
+fn what_compile_writes_is_served() {
+    let directory = tempfile::tempdir().unwrap();
+    let compiled = directory.path().join("probe.cwasm");
+    let compiled = compiled.to_str().unwrap();
+    assert_eq!(stdout(&["compile", probe_artifact::PATH, compiled]), "");
+    let service = Service::start_with_component(compiled);
+    assert_eq!(service.get("/count").text(), "1");
+    service.finish();
+
+    let refused = run(&["compile", probe_artifact::PATH, "/missing/file"], &[]);
+    assert_refused(&refused, 1, &["cannot write the compiled component"]);
+    assert_refused(
+        &run(&["compile", "/missing/file", compiled], &[]),
+        2,
+        &["/missing/file"],
+    );
 }
 
 #[test]
 fn inspect_needs_no_variable() {
-    let output = status_host().env_clear().arg("inspect").output().unwrap();
+    let output = status_host()
+        .env_remove("APP_VERSION")
+        .env_remove("COMMIT_SHA")
+        .arg("inspect")
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{output:?}");
 }
 
@@ -131,15 +173,6 @@ fn healthcheck_knows_the_local_address_of_version_6() {
 
 #[test]
 fn healthcheck_tells_a_service_that_fails() {
-    let service = Service::start_with_component(probe_artifact::PATH);
-    // The probe answers every path it does not know; one that fails on /status is a server of another kind.
-    assert!(
-        run(&["healthcheck", "--listen", &service.address.to_string()], &[])
-            .status
-            .success()
-    );
-    service.finish();
-
     for (answer, reason) in [
         (
             &b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n"[..],
@@ -175,4 +208,5 @@ fn healthcheck_tells_a_service_that_is_silent_or_gone() {
     );
     drop(listener);
     assert_refused(&run(&["healthcheck", "--listen", &address], &[]), 1, &["refused"]);
+    assert_refused(&run(&["healthcheck", "--listen", "127.0.0.1:0"], &[]), 2, &["port 0"]);
 }

@@ -80,9 +80,17 @@ fn an_address_that_does_not_parse_is_refused() {
         "1.2.3:80",
     ] {
         let by_option = run(&["--listen", address], &[]);
-        assert_refused(&by_option, 2, &["--listen", "such as 0.0.0.0:5000", "--help"]);
+        assert_refused(
+            &by_option,
+            2,
+            &["is not valid; set --listen or LISTEN to", "such as 0.0.0.0:5000"],
+        );
         let by_variable = run(&[], &[("LISTEN", OsStr::new(address))]);
-        assert_refused(&by_variable, 2, &["--listen", "such as 0.0.0.0:5000", "--help"]);
+        assert_refused(
+            &by_variable,
+            2,
+            &["is not valid; set --listen or LISTEN to", "such as 0.0.0.0:5000"],
+        );
     }
 }
 
@@ -155,7 +163,7 @@ fn a_file_that_is_no_component_is_refused() {
             &module,
             "is a core module, not a component; wrap it with `wasm-tools component new`",
         ),
-        ("truncated.wasm", &portable[..portable.len() / 2], "is damaged"),
+        ("truncated.wasm", &portable[..portable.len() / 2], "cannot be compiled"),
         ("magic.wasm", &portable[..8], "does not export"),
         ("short.wasm", &portable[..7], "is not a WebAssembly component"),
         ("text.wasm", b"#!/bin/sh\n", "is not a WebAssembly component"),
@@ -166,7 +174,26 @@ fn a_file_that_is_no_component_is_refused() {
         refused(&file, reason);
     }
     refused(&directory.path().join("missing.wasm"), "No such file or directory");
-    refused(directory.path(), "Is a directory");
+    refused(directory.path(), "is a directory");
+    refused(Path::new("/dev/zero"), "it is not a regular file");
+    let huge = directory.path().join("huge.wasm");
+    fs::File::create(&huge).unwrap().set_len(64 * 1024 * 1024 + 1).unwrap();
+    refused(&huge, "it has more than 67108864 bytes");
+    let output = run(&["inspect", "--component", "line\nend"], &[]);
+    assert_refused(&output, 2, &["line\u{fffd}end"]);
+    let output = run(&[], &[("COMPONENT", OsStr::new(""))]);
+    assert_refused(&output, 2, &["cannot read the component ``"]);
+    let output = run(&[], &[("LISTEN", &not_utf8())]);
+    assert_refused(&output, 2, &["LISTEN"]);
+}
+
+#[test]
+fn a_component_that_needs_more_than_there_is_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("large.wasm");
+    let text = "(component (core module $m (memory 257)) (core instance (instantiate $m)))";
+    fs::write(&file, wat::parse_str(text).unwrap()).unwrap();
+    refused(&file, "no more than 16 MiB of memory");
 }
 
 #[test]
@@ -191,10 +218,12 @@ fn a_component_for_another_runtime_is_refused() {
     compile(&other_settings);
     refused(&file, "was compiled for another runtime or machine");
 
+    let compiled = run(&["compile", probe_artifact::PATH, file.to_str().unwrap()], &[]);
+    assert!(compiled.status.success(), "{compiled:?}");
     let whole = fs::read(&file).unwrap();
     for length in [64, whole.len() / 2, whole.len() - 1] {
         fs::write(&file, &whole[..length]).unwrap();
-        refused(&file, "component.cwasm");
+        refused(&file, "cut short or broken; compile it anew with `status-host compile`");
     }
 }
 

@@ -128,6 +128,12 @@ fn a_request_needs_one_valid_host() {
         "host: \u{fc}\r\n",
         "host: user@a\r\n",
         "host: a:x\r\n",
+        "host: a:65536\r\n",
+        "host: a:+1\r\n",
+        "host: :80\r\n",
+        "host: []\r\n",
+        "host: [zz]\r\n",
+        "host:\r\n",
     ] {
         let response = service.send(format!("GET /status HTTP/1.1\r\n{hosts}\r\n"));
         response.assert_problem(400);
@@ -136,6 +142,10 @@ fn a_request_needs_one_valid_host() {
     for host in ["a", "a:80", "[::1]:5000", "127.0.0.1"] {
         let request = format!("GET /status HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
         assert_eq!(service.send(request).status, 200, "{host}");
+    }
+    for target in ["http://a:x/status", "http://user@a/status"] {
+        let request = format!("GET {target} HTTP/1.1\r\nhost: a\r\n\r\n");
+        service.send(request).assert_problem(400);
     }
     let absolute = "GET http://a/status HTTP/1.1\r\nhost: b\r\nconnection: close\r\n\r\n";
     assert_eq!(service.send(absolute).status, 200);

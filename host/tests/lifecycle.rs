@@ -11,7 +11,8 @@ mod support;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::Command;
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use nix::pty::openpty;
@@ -63,42 +64,97 @@ fn an_idle_connection_does_not_hold_the_end() {
     assert_eq!(idle.read(&mut [0; 1]).unwrap(), 0, "closed");
 }
 
+/// Starts a request that the guest is at work on when this returns: it has asked for the body.
+fn in_flight(service: &Service) -> TcpStream {
+    let mut stream = service.connect();
+    let head = b"POST /wait-for-body HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 1\r\n\r\n";
+    stream.write_all(head).unwrap();
+    let mut interim = [0; 25];
+    stream.read_exact(&mut interim).unwrap();
+    assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream
+}
+
+/// Waits until no new connection is accepted.
+fn closed(service: &Service) {
+    for _ in 0..100 {
+        if TcpStream::connect(service.address).is_err() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("it still listens");
+}
+
 #[test]
 fn a_request_in_flight_is_answered() {
-    let service = Service::start();
-    let mut stream = service.connect();
-    stream.write_all(b"GET /status HTTP/1.1\r\nhost: a\r\n").unwrap();
-    // The service has read the half of the head once a whole request after it has been answered.
-    assert_eq!(service.get("/status").status, 200);
+    let service = Service::start_with_component(probe_artifact::PATH);
+    let mut stream = in_flight(&service);
     service.signal(Signal::SIGTERM);
-    std::thread::sleep(Duration::from_millis(200));
-    assert!(
-        std::net::TcpStream::connect(service.address).is_err(),
-        "no new connection"
-    );
-    stream.write_all(b"\r\n").unwrap();
+    closed(&service);
+    stream.write_all(b"!").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(
-        answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("connection: close"),
+        answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with('!'),
         "{answer}"
     );
+    assert!(answer.contains("connection: close"), "{answer}");
     let (status, log) = service.wait();
     assert_eq!((status.code(), message(&log[1])), (Some(0), "drained"));
 }
 
 #[test]
 fn a_second_signal_ends_it_at_once() {
-    let service = Service::start();
-    let mut stream = service.connect();
-    stream.write_all(b"GET /status HTTP/1.1\r\n").unwrap();
-    assert_eq!(service.get("/status").status, 200);
+    let service = Service::start_with_component(probe_artifact::PATH);
+    let waiting = in_flight(&service);
+    let mut computing = service.connect();
+    computing.write_all(b"GET /spin HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
     service.signal(Signal::SIGTERM);
-    std::thread::sleep(Duration::from_millis(200));
+    closed(&service);
     service.signal(Signal::SIGINT);
     let (status, log) = service.wait();
     assert_eq!(status.code(), Some(0));
     assert!(message(&log[1]).starts_with("a second signal"), "{log:?}");
+    drop(waiting);
+}
+
+#[test]
+fn a_closed_standard_error_stops_nothing() {
+    let mut command = support::status_host();
+    command
+        .args(["--component", probe_artifact::PATH])
+        .env("LISTEN", "127.0.0.1:0");
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    log.read_line(&mut line).unwrap();
+    drop(log);
+    let start: Value = serde_json::from_str(&line).unwrap();
+    let mut stream = TcpStream::connect(start["address"].as_str().unwrap()).unwrap();
+    for _ in 0..2 {
+        stream.write_all(b"GET /trap HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+        let mut answer = [0; 1024];
+        let read = stream.read(&mut answer).unwrap();
+        assert!(answer[..read].starts_with(b"HTTP/1.1 500 "));
+    }
+    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let refused = support::status_host().arg("--nonsense").stderr(full).status().unwrap();
+    assert_eq!(refused.code(), Some(2));
+}
+
+#[test]
+fn a_client_that_has_said_all_is_answered() {
+    let service = Service::start();
+    let mut stream = service.connect();
+    stream.write_all(b"GET /status HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    service.finish();
 }
 
 #[test]

@@ -48,6 +48,7 @@ impl Stock {
 
     fn request(&self, method: &str, target: &str) -> Response {
         let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(support::PATIENCE)).unwrap();
         let request = format!("{method} {target} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = Vec::new();

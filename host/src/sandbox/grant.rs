@@ -16,51 +16,15 @@ pub struct Grant {
     variables: Arc<[(String, String); 2]>,
 }
 
-type Link = fn(&mut Linker<State>) -> Result<()>;
-
-/// The release of WASI whose interfaces are granted. Its patch releases stand for one another.
-const RELEASE: &str = "0.2.";
-
-/// Everything that can be imported. `wasi:http/types` names the type `duration` of `wasi:clocks`, a number, which is
-/// no import.
-const INTERFACES: [(&str, Link); 5] = [
-    ("wasi:cli/environment", |linker| {
-        cli::environment::add_to_linker::<State, HasSelf<Grant>>(linker, |state| &mut state.grant)
-    }),
-    ("wasi:http/types", |linker| {
-        let options = LinkOptions::default();
-        http::types::add_to_linker::<State, WasiHttp>(linker, &(&options).into(), State::http)
-    }),
-    ("wasi:io/error", |linker| {
-        io::error::add_to_linker::<State, HasSelf<ResourceTable>>(linker, |state| &mut state.table)
-    }),
-    ("wasi:io/poll", |linker| {
-        io::poll::add_to_linker::<State, HasSelf<ResourceTable>>(linker, |state| &mut state.table)
-    }),
-    ("wasi:io/streams", |linker| {
-        io::streams::add_to_linker::<State, HasSelf<ResourceTable>>(linker, |state| &mut state.table)
-    }),
-];
-
-/// The names of the interfaces that can be imported, without their version.
-pub fn interfaces() -> impl Iterator<Item = &'static str> {
-    INTERFACES.iter().map(|(name, _)| *name)
-}
-
-/// Whether the interface `import`, such as `wasi:io/streams@0.2.0`, is granted.
-#[must_use]
-pub fn is_granted(import: &str) -> bool {
-    import
-        .split_once('@')
-        .is_some_and(|(name, version)| version.starts_with(RELEASE) && interfaces().any(|granted| granted == name))
-}
-
-/// A linker that holds the granted interfaces and nothing else.
+/// A linker that holds the granted interfaces (`world::INTERFACES`) and nothing else.
 pub(super) fn linker(engine: &Engine) -> Result<Linker<State>> {
     let mut linker = Linker::new(engine);
-    for (_, link) in INTERFACES {
-        link(&mut linker)?;
-    }
+    let options = LinkOptions::default();
+    cli::environment::add_to_linker::<State, HasSelf<Grant>>(&mut linker, |state| &mut state.grant)?;
+    http::types::add_to_linker::<State, WasiHttp>(&mut linker, &(&options).into(), State::http)?;
+    io::error::add_to_linker::<State, HasSelf<ResourceTable>>(&mut linker, |state| &mut state.table)?;
+    io::poll::add_to_linker::<State, HasSelf<ResourceTable>>(&mut linker, |state| &mut state.table)?;
+    io::streams::add_to_linker::<State, HasSelf<ResourceTable>>(&mut linker, |state| &mut state.table)?;
     Ok(linker)
 }
 

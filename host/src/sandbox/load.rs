@@ -9,8 +9,8 @@ use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Precompiled};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
-use super::grant::is_granted;
 use super::state::State;
+use super::world::is_granted;
 
 /// The component of this host's own build, compiled ahead of time for the baseline of the target's CPU.
 const EMBEDDED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/component.cwasm"));
@@ -21,6 +21,12 @@ const EMBEDDED_SHA256: &str = env!("COMPONENT_SHA256");
 /// The first eight bytes of a component and of a core module: magic number, version, layer.
 const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
+
+/// The first bytes of what is compiled ahead of time.
+const ELF: &[u8] = b"\x7fELF";
+
+/// The largest file that is read, in bytes.
+const FILE_LIMIT: u64 = 64 * 1024 * 1024;
 
 const HANDLER: &str = "wasi:http/incoming-handler@0.2.";
 
@@ -44,20 +50,24 @@ pub enum LoadError {
     Empty(String),
     /// The file is something else.
     #[error("`{0}` is not a WebAssembly component; name a .wasm file with --component")]
-    Foreign(String),
+    NotWasm(String),
     /// The file is a core module.
     #[error("`{0}` is a core module, not a component; wrap it with `wasm-tools component new`")]
     CoreModule(String),
     /// The file is a portable component, and this build has no compiler.
     #[error(
-        "`{0}` is a portable component, and this build of status-host has no compiler; use one built with the feature `compiler`"
+        "`{0}` is a portable component, and this build of status-host has no compiler; compile it with `status-host compile` of one that has"
     )]
     NoCompiler(String),
-    /// The file is a broken component.
-    #[error("the component `{0}` is damaged: {1}; build it anew")]
-    Damaged(String, String),
+    /// The file is a broken component, or one that needs more than an instance gets.
+    #[error(
+        "the component `{0}` cannot be compiled: {1}; serve one that is whole and needs no more than 16 MiB of memory"
+    )]
+    Compile(String, String),
     /// The file was compiled by or for something else.
-    #[error("the component `{0}` was compiled for another runtime or machine: {1}; compile it anew with wasmtime {version}", version = env!("WASMTIME_VERSION"))]
+    #[error(
+        "the component `{0}` was compiled for another runtime or machine: {1}; compile it anew with `status-host compile`"
+    )]
     Incompatible(String, String),
     /// The component asks for more than is granted.
     #[error("the component `{0}` imports what is not granted: {imports}; serve one that imports only what the world `status` names", imports = .1.join(", "))]
@@ -69,7 +79,7 @@ pub enum LoadError {
     NoHandler(String),
     /// The component uses an interface in another way than WASI defines it.
     #[error("the component `{0}` does not fit the world `status`: {1}; build it against WASI 0.2")]
-    Misfit(String, String),
+    Link(String, String),
 }
 
 /// Loads the component in `file`, or the embedded one.
@@ -89,14 +99,18 @@ pub fn load(engine: &Engine, file: Option<&Path>) -> Result<Loaded, LoadError> {
         });
     };
     let name = file.display().to_string();
-    let bytes = fs::read(file).map_err(|error| LoadError::Read(name.clone(), error))?;
+    let bytes = read(file).map_err(|error| LoadError::Read(name.clone(), error))?;
     let component = match Engine::detect_precompiled(&bytes) {
         Some(Precompiled::Component) => precompiled(engine, &bytes, &name)?,
         Some(Precompiled::Module) => return Err(LoadError::CoreModule(name)),
         None if bytes.is_empty() => return Err(LoadError::Empty(name)),
         None if bytes.starts_with(CORE_MODULE) => return Err(LoadError::CoreModule(name)),
+        None if bytes.starts_with(ELF) => {
+            let cause = "the file is cut short or broken".to_owned();
+            return Err(LoadError::Incompatible(name, cause));
+        }
         None if bytes.starts_with(COMPONENT) => portable(engine, &bytes, &name)?,
-        None => return Err(LoadError::Foreign(name)),
+        None => return Err(LoadError::NotWasm(name)),
     };
     let sha256 = format!("{:x}", Sha256::digest(&bytes));
     Ok(Loaded {
@@ -106,9 +120,24 @@ pub fn load(engine: &Engine, file: Option<&Path>) -> Result<Loaded, LoadError> {
     })
 }
 
+/// Reads a regular file. Of a pipe or a device the end may never come.
+fn read(file: &Path) -> io::Result<Vec<u8>> {
+    let metadata = fs::metadata(file)?;
+    if metadata.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    if metadata.len() > FILE_LIMIT {
+        return Err(io::Error::other(format!("it has more than {FILE_LIMIT} bytes")));
+    }
+    fs::read(file)
+}
+
 #[cfg(feature = "compiler")]
 fn portable(engine: &Engine, bytes: &[u8], name: &str) -> Result<Component, LoadError> {
-    Component::from_binary(engine, bytes).map_err(|error| LoadError::Damaged(name.to_owned(), chain(&error)))
+    Component::from_binary(engine, bytes).map_err(|error| LoadError::Compile(name.to_owned(), chain(&error)))
 }
 
 #[cfg(not(feature = "compiler"))]
@@ -129,6 +158,12 @@ fn chain(error: &wasmtime::Error) -> String {
 }
 
 impl Loaded {
+    /// The compiled component, for a file that another host of the same build loads.
+    pub(crate) fn serialize(&self) -> Result<Vec<u8>, LoadError> {
+        let code = self.component.serialize();
+        code.map_err(|error| LoadError::Compile(self.name.clone(), chain(&error)))
+    }
+
     /// The names of what the component imports, in its own order.
     #[must_use]
     pub fn imports(&self) -> Vec<String> {
@@ -158,6 +193,6 @@ impl Loaded {
         linker(self.component.engine())
             .and_then(|linker| linker.instantiate_pre(&self.component))
             .and_then(ProxyPre::new)
-            .map_err(|error| LoadError::Misfit(self.name.clone(), chain(&error)))
+            .map_err(|error| LoadError::Link(self.name.clone(), chain(&error)))
     }
 }

@@ -3,8 +3,9 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `code` | the settings that shape compiled code, shared with the build script |
+//! | `world` | the interfaces that a component can import, shared likewise |
 //! | `load` | from a file, or from what is embedded, to a component |
-//! | `grant` | the interfaces and variables that a component gets |
+//! | `grant` | the linker, and the variables that a component gets |
 //! | `state` | what the host keeps for one instance |
 //! | `respond` | one request through one instance |
 
@@ -13,6 +14,7 @@ mod grant;
 mod load;
 mod respond;
 mod state;
+mod world;
 
 use std::io;
 
@@ -22,9 +24,10 @@ use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use crate::error::Error;
 use state::State;
 
-pub use grant::{Grant, interfaces, is_granted};
+pub use grant::Grant;
 pub use load::{LoadError, Loaded, load};
 pub use respond::Failure;
+pub use world::{INTERFACES, is_granted};
 
 /// How many instances may live at the same time. A guest runs without waiting for anything, so that there are seldom
 /// more than there are cores.
@@ -49,6 +52,17 @@ pub struct Sandbox {
 ///
 /// [`Error::System`] where the address space for the instances cannot be had.
 pub fn engine() -> Result<Engine, Error> {
+    let engine = code::config(env!("TARGET")).and_then(|mut config| {
+        // A failure is one line of the log; the frames of a guest without symbols would not explain it.
+        config.wasm_backtrace_max_frames(None);
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
+        Engine::new(&config)
+    });
+    let engine = engine.map_err(|error| io::Error::other(format!("{error:#}")));
+    engine.map_err(Error::system("reserve the memory of the sandbox"))
+}
+
+fn pool() -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(INSTANCES)
         .total_core_instances(INSTANCES * 4)
@@ -58,12 +72,7 @@ pub fn engine() -> Result<Engine, Error> {
         .max_memory_size(code::MEMORY_RESERVATION)
         .linear_memory_keep_resident(MEMORY_KEPT)
         .table_keep_resident(TABLE_KEPT);
-    let mut config = code::config();
-    // A failure is one line of the log; the frames of a guest without symbols would not explain it.
-    config.wasm_backtrace_max_frames(None);
-    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-    let engine = Engine::new(&config).map_err(|error| io::Error::other(format!("{error:#}")));
-    engine.map_err(Error::system("reserve the memory of the sandbox"))
+    pool
 }
 
 impl Sandbox {

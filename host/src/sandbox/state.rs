@@ -1,4 +1,4 @@
-//! What the host keeps for one instance: its resources, its grant, and no way out.
+//! What the host keeps for one instance: its resources, its grant, and hooks that let nothing out.
 
 use http::Request;
 use wasmtime::component::ResourceTable;
@@ -12,14 +12,14 @@ pub(super) struct State {
     pub(super) grant: Grant,
     pub(super) table: ResourceTable,
     http: WasiHttpCtx,
-    hooks: NoWayOut,
+    hooks: DenyOutgoing,
 }
 
-/// Hooks of `wasi:http` that send nothing anywhere.
-struct NoWayOut;
+/// Hooks of `wasi:http` that deny every outgoing request.
+struct DenyOutgoing;
 
-type Sending = Box<dyn Future<Output = Result<(), Error>> + Send>;
-type Sent = Result<(http::Response<WasiBody>, Sending), Error>;
+type RequestIo = Box<dyn Future<Output = Result<(), Error>> + Send>;
+type SendResult = Result<(http::Response<WasiBody>, RequestIo), Error>;
 
 impl State {
     pub(super) fn new(grant: Grant) -> Self {
@@ -27,7 +27,7 @@ impl State {
             grant,
             table: ResourceTable::new(),
             http: WasiHttpCtx::new(),
-            hooks: NoWayOut,
+            hooks: DenyOutgoing,
         }
     }
 
@@ -47,13 +47,13 @@ impl WasiHttpView for State {
     }
 }
 
-impl WasiHttpHooks for NoWayOut {
+impl WasiHttpHooks for DenyOutgoing {
     fn send_request(
         &mut self,
         _request: Request<WasiBody>,
         _options: Option<RequestOptions>,
-        _sending: Sending,
-    ) -> Box<dyn Future<Output = Sent> + Send> {
+        _io: RequestIo,
+    ) -> Box<dyn Future<Output = SendResult> + Send> {
         Box::new(async { Err(Error::HttpRequestDenied) })
     }
 }
@@ -67,7 +67,7 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_sent_anywhere() {
         let body = Empty::new().map_err(Error::from).boxed_unsync();
-        let sent = NoWayOut.send_request(Request::new(body), None, Box::new(std::future::ready(Ok(()))));
+        let sent = DenyOutgoing.send_request(Request::new(body), None, Box::new(std::future::ready(Ok(()))));
         assert!(matches!(Box::into_pin(sent).await, Err(Error::HttpRequestDenied)));
     }
 }

@@ -10,7 +10,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use super::answer::answer;
 use super::stop::Signals;
@@ -65,10 +65,11 @@ async fn connection(stream: TcpStream, local: SocketAddr, sandbox: Arc<Sandbox>,
     let service = service_fn(|request| answer(&sandbox, local, request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
+        // Who has said all there is to say may still listen.
+        .half_close(true)
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_LIMIT)
         .serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = watcher.watch(connection).await {
-        debug!(%error, "a connection ended early");
-    }
+    // Ends with an error where a client goes away or does not speak HTTP, which it knows itself.
+    let _ = watcher.watch(connection).await;
 }

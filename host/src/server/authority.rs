@@ -1,7 +1,7 @@
 //! The rules for `Host` (RFC 9112 section 3.2): one, and a valid one. `wasi:http` needs an authority, and a request
 //! that could be meant for one service or for another must not reach either.
 
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 
 use http::uri::Authority;
 use http::{HeaderValue, Request, Version, header};
@@ -11,6 +11,13 @@ use http::{HeaderValue, Request, Version, header};
 ///
 /// Returns what is wrong, for the client.
 pub(super) fn establish<B>(request: &mut Request<B>, local: SocketAddr) -> Result<(), &'static str> {
+    if request
+        .uri()
+        .authority()
+        .is_some_and(|authority| !is_host_and_port(authority))
+    {
+        return Err("the authority of the request's target is not valid");
+    }
     let mut hosts = request.headers().get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
         (Some(_), Some(_)) => Err("the request has more than one Host"),
@@ -25,12 +32,20 @@ pub(super) fn establish<B>(request: &mut Request<B>, local: SocketAddr) -> Resul
     }
 }
 
-/// A host with or without a port, and no user information (RFC 9110 section 7.2).
 fn is_valid(host: &HeaderValue) -> bool {
-    let Ok(authority) = Authority::try_from(host.as_bytes()) else {
-        return false;
+    Authority::try_from(host.as_bytes()).is_ok_and(|authority| is_host_and_port(&authority))
+}
+
+/// A host with or without a port, and no user information (RFC 9110 sections 4.2.4 and 7.2).
+fn is_host_and_port(authority: &Authority) -> bool {
+    let host = authority.host();
+    let is_host = match host.strip_prefix('[') {
+        Some(address) => address
+            .strip_suffix(']')
+            .is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()),
+        None => !host.is_empty(),
     };
-    let port = authority.as_str().strip_prefix(authority.host());
-    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
-    port.is_some_and(|port| port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
+    let is_port = |port: &str| port.is_empty() || port.parse::<u16>().is_ok() && !port.starts_with('+');
+    let rest = authority.as_str().strip_prefix(host);
+    is_host && rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port))
 }

@@ -17,6 +17,7 @@ mod stop;
 use std::env;
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -35,19 +36,18 @@ use stop::Signals;
 ///
 /// [`Error`], when the configuration is wrong, the component cannot be served, or the address cannot be listened on.
 pub fn run(cli: &Cli) -> Result<(), Error> {
+    let listen = cli.listen.address()?;
     let grant = config::grant(|name| env::var_os(name))?;
+    let runtime = runtime().map_err(Error::system("start the threads of the service"))?;
+    // First of all: a signal that comes early is not lost, which for process 1 of a container it would be.
+    let signals = Signals::new(&runtime).map_err(Error::system("listen for signals"))?;
     let engine = sandbox::engine()?;
-    let loaded = sandbox::load(&engine, cli.component.as_deref())?;
+    let loaded = sandbox::load(&engine, cli.source.file())?;
     let sandbox = Sandbox::new(&loaded, grant.clone())?;
-    let runtime = Runtime::new().map_err(Error::system("start the threads of the service"))?;
     telemetry::start();
-    runtime.block_on(async {
-        // Before the socket: a signal that comes early is not lost.
-        let signals = Signals::new().map_err(Error::system("listen for signals"))?;
-        let (listener, address) = bind(cli.listen).await.map_err(|cause| Error::Listen {
-            address: cli.listen,
-            cause,
-        })?;
+    let served = runtime.block_on(async {
+        let bound = bind(listen).await;
+        let (listener, address) = bound.map_err(|cause| Error::Listen { address: listen, cause })?;
         info!(
             %address,
             component = loaded.name,
@@ -58,7 +58,17 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
         );
         accept::serve(listener, address, Arc::new(sandbox), signals).await;
         Ok(())
-    })
+    });
+    // Not by dropping it, which would wait for a guest that never ends.
+    runtime.shutdown_background();
+    served
+}
+
+fn runtime() -> io::Result<Runtime> {
+    // What tokio opens for signals it opens with a panic where it cannot, so it is tried before.
+    let files = [UnixStream::pair()?, UnixStream::pair()?];
+    drop(files);
+    Runtime::new()
 }
 
 /// Port 0 asks for any free one, which is why the address that was given is returned.

@@ -7,11 +7,19 @@ mod guest;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::{env, fs};
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..").canonicalize()?;
-    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
+fn main() -> ExitCode {
+    guest::report(build())
+}
+
+fn build() -> Result<(), Box<dyn Error>> {
+    let variable = |name| env::var_os(name).ok_or_else(|| format!("{name} is not set"));
+    let workspace = Path::new(&variable("CARGO_MANIFEST_DIR")?)
+        .join("../../..")
+        .canonicalize()?;
+    let out = PathBuf::from(variable("OUT_DIR")?);
     let component = guest::build(&workspace, "host/tests/probe", "probe", &out)?;
     fs::write(out.join("probe.wasm"), component)?;
     Ok(())

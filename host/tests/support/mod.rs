@@ -18,7 +18,7 @@ pub const VERSION: &str = "1.2.3-test";
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
 /// The longest a test waits for bytes that should come at once.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The binary with an environment that holds the two variables, and for measured runs where to write coverage.
 pub fn status_host() -> Command {

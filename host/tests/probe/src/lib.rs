@@ -51,6 +51,9 @@ impl Guest for Probe {
                 let read = body.stream().unwrap().blocking_read(1).unwrap();
                 answer(out, &[], std::str::from_utf8(&read).unwrap());
             }
+            "/spin" => loop {
+                std::hint::spin_loop();
+            },
             "/silent" => drop(out),
             "/error" => ResponseOutparam::set(out, Err(ErrorCode::InternalError(Some("as asked".to_owned())))),
             "/early-hints" => ResponseOutparam::set(out, Ok(head(103, &[]))),

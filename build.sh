@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Builds the image: every gate runs inside the build, and what comes out has passed them all.
+#
+#   ./build.sh [arguments for docker build]
+#
+# Tags anz_test:<sha>, anz_test2:<sha> and anz_test2:latest; with PROJECT_ID set, as Cloud Build sets it,
+# gcr.io/$PROJECT_ID/anz_test2:<sha> instead. The commit comes from git, or from COMMIT_SHA where there is no .git.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+fail() {
+    echo "build.sh: $1" >&2
+    exit 1
+}
+
+command -v docker > /dev/null || fail "there is no docker client; install Docker Engine, https://docs.docker.com/engine/install"
+docker version > /dev/null 2>&1 || fail "the docker daemon does not answer; start it, or name another with DOCKER_HOST"
+
+dirty=false
+created=
+if git rev-parse --git-dir > /dev/null 2>&1; then
+    sha=$(git rev-parse --verify --quiet HEAD) || fail "this repository has no commit; make one"
+    created=$(git show --no-patch --format=%cI HEAD)
+    if [ -n "$(git status --porcelain)" ]; then
+        dirty=true
+        echo "build.sh: warning: the work tree differs from commit $sha; the image is labelled as dirty" >&2
+    fi
+else
+    sha=${COMMIT_SHA:-}
+    [ -n "$sha" ] || fail "this is no git checkout; set COMMIT_SHA to the commit that it was taken from"
+fi
+
+version=$(tr -d '[:space:]' < VERSION.txt)
+[ -n "$version" ] || fail "VERSION.txt is empty; write the version into it"
+
+if [ -n "${PROJECT_ID:-}" ]; then
+    tags=("gcr.io/$PROJECT_ID/anz_test2:$sha")
+else
+    tags=("anz_test:$sha" "anz_test2:$sha" "anz_test2:latest")
+fi
+
+docker build \
+    --build-arg "APP_VERSION=$version" \
+    --build-arg "COMMIT_SHA=$sha" \
+    --build-arg "CREATED=$created" \
+    --build-arg "DIRTY=$dirty" \
+    "${tags[@]/#/--tag=}" \
+    "$@" .
+
+printf 'built %s\n' "${tags[@]}"
