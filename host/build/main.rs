@@ -55,15 +55,13 @@ fn require_grant(component: &[u8]) -> Result<()> {
     let wit_component::DecodedWasm::Component(resolve, world) = decoded else {
         return Err("the component is a WIT package, and no component".into());
     };
-    let imports = resolve.worlds[world]
-        .imports
-        .keys()
-        .map(|key| resolve.name_world_key(key));
+    let world = resolve.worlds.get(world).ok_or("the component has no world")?;
+    let imports = world.imports.keys().map(|key| resolve.name_world_key(key));
     let refused: Vec<_> = imports.filter(|name| !world::is_granted(name)).collect();
-    match refused.is_empty() {
-        true => Ok(()),
-        false => Err(format!("the component imports what is not granted: {}", refused.join(", ")).into()),
+    if refused.is_empty() {
+        return Ok(());
     }
+    Err(format!("the component imports what is not granted: {}", refused.join(", ")).into())
 }
 
 /// Leaves the portable component at the top of cargo's target directory.

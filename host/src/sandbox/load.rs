@@ -137,7 +137,7 @@ fn read(file: &Path) -> io::Result<Vec<u8>> {
 
 #[cfg(feature = "compiler")]
 fn portable(engine: &Engine, bytes: &[u8], name: &str) -> Result<Component, LoadError> {
-    Component::from_binary(engine, bytes).map_err(|error| LoadError::Compile(name.to_owned(), chain(&error)))
+    Component::from_binary(engine, bytes).map_err(not_compiled(name))
 }
 
 #[cfg(not(feature = "compiler"))]
@@ -153,6 +153,10 @@ fn precompiled(engine: &Engine, bytes: &[u8], name: &str) -> Result<Component, L
     component.map_err(|error| LoadError::Incompatible(name.to_owned(), chain(&error)))
 }
 
+fn not_compiled(name: &str) -> impl FnOnce(wasmtime::Error) -> LoadError {
+    move |error| LoadError::Compile(name.to_owned(), chain(&error))
+}
+
 fn chain(error: &wasmtime::Error) -> String {
     format!("{error:#}").replace('\n', " ")
 }
@@ -160,8 +164,7 @@ fn chain(error: &wasmtime::Error) -> String {
 impl Loaded {
     /// The compiled component, for a file that another host of the same build loads.
     pub(crate) fn serialize(&self) -> Result<Vec<u8>, LoadError> {
-        let code = self.component.serialize();
-        code.map_err(|error| LoadError::Compile(self.name.clone(), chain(&error)))
+        self.component.serialize().map_err(not_compiled(&self.name))
     }
 
     /// The names of what the component imports, in its own order.

@@ -66,7 +66,7 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
 
 fn runtime() -> io::Result<Runtime> {
     // What tokio opens for signals it opens with a panic where it cannot, so it is tried before.
-    let files = [UnixStream::pair()?, UnixStream::pair()?];
+    let files = [UnixStream::pair()?, UnixStream::pair()?, UnixStream::pair()?];
     drop(files);
     Runtime::new()
 }
