@@ -17,8 +17,9 @@ LLVM_COV := target/tools/cargo-llvm-cov-$(LLVM_COV_VERSION)/bin/cargo-llvm-cov
 DENY_VERSION := 0.20.2
 DENY := target/tools/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 
-# Where the audit takes the advisories from: a git repository in the format of RustSec.
-ADVISORY_DB ?= https://github.com/RustSec/advisory-db
+# Where the audit takes the advisories from, for machines that reach a mirror only: anything that git can clone.
+RUSTSEC := https://github.com/RustSec/advisory-db
+ADVISORY_DB ?= $(RUSTSEC)
 
 # Installs a cargo command at a version of its own: $(call install,crate,version,further arguments). Built without
 # optimization, which for tools that run for seconds saves minutes.
@@ -64,8 +65,8 @@ coverage: $(TOOLCHAIN) $(LLVM_COV) ## Run the tests, and fail where they miss a 
 
 .PHONY: audit
 audit: $(DENY) ## Check the locked crates: advisories, licences, sources, duplicates
-	sed 's|^db-urls = .*|db-urls = ["$(ADVISORY_DB)"]|' deny.toml > target/deny.toml
-	$(DENY) --locked check --config target/deny.toml
+	GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=url.$(ADVISORY_DB).insteadOf GIT_CONFIG_VALUE_0=$(RUSTSEC) \
+		$(DENY) --locked check
 
 .PHONY: binary
 binary: $(TOOLCHAIN) ## Build what ships, static and without a compiler: target/status-host
