@@ -74,6 +74,11 @@ binary: $(TOOLCHAIN) ## Build what ships, static and without a compiler: target/
 		--no-default-features --target $(HOST)
 	install target/$(HOST)/release/status-host target/status-host
 
+# What the image does first, on crates that are empty yet, to build once what seldom changes.
+.PHONY: dependencies
+dependencies: lint binary $(LLVM_COV)
+	$(LLVM_COV) llvm-cov --no-run --locked --workspace
+
 .PHONY: tools
 tools: $(TOOLCHAIN) $(LLVM_COV) $(DENY)
 

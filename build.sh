@@ -18,9 +18,12 @@ docker version > /dev/null 2>&1 || fail "the docker daemon does not answer; star
 
 dirty=false
 created=
+source=
 if git rev-parse --git-dir > /dev/null 2>&1; then
     sha=$(git rev-parse --verify --quiet HEAD) || fail "this repository has no commit; make one"
     created=$(git show --no-patch --format=%cI HEAD)
+    # Of a URL that holds a password or a token, neither belongs into a label.
+    source=$(git config --get remote.origin.url | sed 's|//[^/@]*@|//|' || true)
     if [ -n "$(git status --porcelain)" ]; then
         dirty=true
         echo "build.sh: warning: the work tree differs from commit $sha; the image is labelled as dirty" >&2
@@ -43,6 +46,7 @@ docker build \
     --build-arg "APP_VERSION=$version" \
     --build-arg "COMMIT_SHA=$sha" \
     --build-arg "CREATED=$created" \
+    --build-arg "SOURCE=$source" \
     --build-arg "DIRTY=$dirty" \
     "${tags[@]/#/--tag=}" \
     "$@" .

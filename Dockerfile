@@ -1,0 +1,72 @@
+# Every gate runs in here, each of which stops the build; what comes out is one static file in an empty image.
+# Plain syntax: the classic builder, BuildKit and kaniko take it. Built by build.sh.
+
+# An image with rustup, git, make and a C compiler. A private mirror can be named in its place.
+ARG RUST_IMAGE=docker.io/library/rust:1.95.0-bookworm
+FROM ${RUST_IMAGE} AS build
+
+WORKDIR /src
+ENV CARGO_INCREMENTAL=0 \
+    CARGO_PROFILE_DEV_DEBUG=none \
+    CARGO_PROFILE_DEV_BUILD_OVERRIDE_DEBUG=none \
+    CARGO_TERM_COLOR=never
+
+# The toolchain and the tools of the gates: as long as their versions stay, so does this layer.
+COPY rust-toolchain.toml Makefile ./
+RUN make tools
+
+# The locked dependencies, fetched and built on empty crates: as long as the manifests stay, so do these layers.
+COPY Cargo.toml Cargo.lock ./
+COPY component/Cargo.toml component/
+COPY host/Cargo.toml host/
+COPY host/tests/probe/Cargo.toml host/tests/probe/
+COPY host/tests/probe-artifact/Cargo.toml host/tests/probe-artifact/
+RUN set -e; \
+    library='//! Empty.'; program='#![doc = "Empty."] fn main() {}'; \
+    mkdir -p component/src host/build host/src host/tests/probe/src host/tests/probe-artifact/src; \
+    for file in component/src host/src host/tests/probe/src host/tests/probe-artifact/src; do \
+        echo "$library" > "$file/lib.rs"; \
+    done; \
+    for file in component/build.rs host/build/main.rs host/src/main.rs host/tests/probe-artifact/build.rs; do \
+        echo "$program" > "$file"; \
+    done; \
+    echo "$library" > host/tests/stock.rs; \
+    cargo fetch --locked
+
+# Gate: no crate that is known to be vulnerable, none from elsewhere, none under another licence.
+ARG ADVISORY_DB=https://github.com/RustSec/advisory-db
+COPY deny.toml ./
+RUN make audit ADVISORY_DB="$ADVISORY_DB" || { echo "GATE audit: a dependency is not acceptable" >&2; exit 1; }
+
+RUN make dependencies
+
+# What is copied may be older than what was built on the empty crates, and cargo goes by the time.
+COPY . .
+RUN find component host wit -type f -exec touch {} +
+
+RUN make format || { echo "GATE format: run cargo fmt" >&2; exit 1; }
+RUN make lint || { echo "GATE lint: clippy has warnings, or the component imports what the world does not name" >&2; exit 1; }
+RUN make coverage || { echo "GATE tests: a test fails, or a line of component or host is not covered" >&2; exit 1; }
+RUN make binary
+
+FROM scratch
+ARG APP_VERSION
+ARG COMMIT_SHA
+ARG CREATED
+ARG SOURCE
+ARG DIRTY
+COPY --from=build /src/target/status-host /status-host
+ENV APP_VERSION=${APP_VERSION} \
+    COMMIT_SHA=${COMMIT_SHA}
+LABEL org.opencontainers.image.title="status-app" \
+      org.opencontainers.image.description="Tells which version of itself is running" \
+      org.opencontainers.image.version="${APP_VERSION}" \
+      org.opencontainers.image.revision="${COMMIT_SHA}" \
+      org.opencontainers.image.created="${CREATED}" \
+      org.opencontainers.image.source="${SOURCE}" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      status-app.dirty="${DIRTY}"
+USER 65532:65532
+EXPOSE 5000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=2s --retries=3 CMD ["/status-host", "healthcheck"]
+ENTRYPOINT ["/status-host"]
