@@ -58,6 +58,16 @@ component: $(TOOLCHAIN) ## Build the portable component, target/component.wasm
 test-stock: $(TOOLCHAIN) $(WASMTIME) ## Run the component on a stock wasmtime (built from source, 5 minutes)
 	WASMTIME=$(abspath $(WASMTIME)) cargo test --locked --package status-host --features stock-runtime --test stock
 
+.PHONY: test-image
+test-image: component ## Build the image and run it, and break each gate; needs Docker, curl and PyYAML (20 minutes)
+	.ci/test-image
+	.ci/test-gates
+	.ci/test-cloudbuild
+
+.PHONY: test-scripts
+test-scripts: ## Check the scripts; needs shellcheck
+	shellcheck --external-sources build.sh .ci/run .ci/base-image .ci/lib.sh .ci/test-*
+
 .PHONY: coverage
 coverage: $(TOOLCHAIN) $(LLVM_COV) ## Run the tests, and fail where they miss a line of component or host
 	$(LLVM_COV) llvm-cov --locked --workspace --ignore-filename-regex '(^|/)(build|tests)/' \
@@ -77,7 +87,7 @@ binary: $(TOOLCHAIN) ## Build what ships, static and without a compiler: target/
 # What the image does first, on crates that are empty yet, to build once what seldom changes.
 .PHONY: dependencies
 dependencies: lint binary $(LLVM_COV)
-	$(LLVM_COV) llvm-cov --no-run --locked --workspace
+	$(LLVM_COV) llvm-cov --no-report --locked --workspace
 
 .PHONY: tools
 tools: $(TOOLCHAIN) $(LLVM_COV) $(DENY)
