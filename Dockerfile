@@ -38,6 +38,8 @@ ARG ADVISORY_DB=https://github.com/RustSec/advisory-db
 COPY deny.toml ./
 RUN make audit ADVISORY_DB="$ADVISORY_DB" || { echo "GATE audit: a dependency is not acceptable" >&2; exit 1; }
 
+# The tests are measured in the folder where the lints have their dependencies; nothing else is run from it.
+ENV CARGO_LLVM_COV_TARGET_DIR=/src/target
 RUN make dependencies
 
 # What is copied may be older than what was built on the empty crates, and cargo goes by the time.

@@ -87,6 +87,8 @@ binary: $(TOOLCHAIN) ## Build what ships, static and without a compiler: target/
 # What the image does first, on crates that are empty yet, to build once what seldom changes.
 .PHONY: dependencies
 dependencies: lint binary $(LLVM_COV)
+	cargo build --locked --release --target wasm32-unknown-unknown --target-dir target/guest \
+		--package status-component --package probe
 	$(LLVM_COV) llvm-cov --no-report --locked --workspace
 
 .PHONY: tools
