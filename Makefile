@@ -102,7 +102,7 @@ $(TOOLCHAIN): rust-toolchain.toml
 
 $(WASMTIME):
 	$(call install,wasmtime-cli,$(WASMTIME_VERSION),--no-default-features \
-		--features run,serve,cranelift,pooling-allocator,component-model,component-model-async,parallel-compilation)
+		--features "run serve cranelift pooling-allocator component-model component-model-async parallel-compilation")
 
 $(LLVM_COV):
 	$(call install,cargo-llvm-cov,$(LLVM_COV_VERSION))
