@@ -19,7 +19,8 @@ docker version > /dev/null 2>&1 || fail "the docker daemon does not answer; star
 dirty=false
 created=
 source=
-if git rev-parse --git-dir > /dev/null 2>&1; then
+# Of this folder itself, and not of one that it happens to lie in.
+if [ "$(git rev-parse --show-toplevel 2> /dev/null)" = "$(pwd -P)" ]; then
     sha=$(git rev-parse --verify --quiet HEAD) || fail "this repository has no commit; make one"
     created=$(git show --no-patch --format=%cI HEAD)
     # Of a URL that holds a password or a token, neither belongs into a label.
