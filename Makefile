@@ -59,7 +59,7 @@ test-stock: $(TOOLCHAIN) $(WASMTIME) ## Run the component on a stock wasmtime (b
 	WASMTIME=$(abspath $(WASMTIME)) cargo test --locked --package status-host --features stock-runtime --test stock
 
 .PHONY: test-image
-test-image: component ## Build the image and run it, and break each gate; needs Docker, curl and PyYAML (20 minutes)
+test-image: component ## Build the image and run it, and break each gate; needs Docker, curl and PyYAML (25 minutes)
 	.ci/test-image
 	.ci/test-gates
 	.ci/test-cloudbuild

@@ -9,8 +9,6 @@
 
 mod support;
 
-use std::io::{Read, Write};
-
 use support::{COMMIT, Service, VERSION};
 
 fn body() -> String {
@@ -106,10 +104,7 @@ fn a_connection_serves_one_request_after_another() {
     let service = Service::start();
     let mut stream = service.connect();
     for _ in 0..3 {
-        stream.write_all(b"GET /status HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
-        let mut answer = vec![0; 4096];
-        let read = stream.read(&mut answer).unwrap();
-        let answer = std::str::from_utf8(&answer[..read]).unwrap();
+        let answer = support::get_on(&mut stream, "/status");
         assert!(
             answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with(&body()),
             "{answer}"

@@ -131,12 +131,9 @@ fn a_closed_standard_error_stops_nothing() {
     log.read_line(&mut line).unwrap();
     drop(log);
     let start: Value = serde_json::from_str(&line).unwrap();
-    let mut stream = TcpStream::connect(start["address"].as_str().unwrap()).unwrap();
+    let mut stream = support::connect(start["address"].as_str().unwrap().parse().unwrap());
     for _ in 0..2 {
-        stream.write_all(b"GET /trap HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
-        let mut answer = [0; 1024];
-        let read = stream.read(&mut answer).unwrap();
-        assert!(answer[..read].starts_with(b"HTTP/1.1 500 "));
+        assert!(support::get_on(&mut stream, "/trap").starts_with("HTTP/1.1 500 "));
     }
     kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));

@@ -53,13 +53,9 @@ fn ten_thousand_requests_share_no_instance() {
 
 /// Asks for the count of an instance `requests` times on one connection, each of which must answer 1.
 fn count_answers(address: SocketAddr, requests: usize) -> usize {
-    let mut stream = std::net::TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(support::PATIENCE)).unwrap();
-    let mut answer = [0; 1024];
+    let mut stream = support::connect(address);
     for _ in 0..requests {
-        stream.write_all(b"GET /count HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
-        let read = stream.read(&mut answer).unwrap();
-        let answer = std::str::from_utf8(&answer[..read]).unwrap();
+        let answer = support::get_on(&mut stream, "/count");
         assert!(
             answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\n1"),
             "{answer}"

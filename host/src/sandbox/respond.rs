@@ -9,6 +9,7 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
 use wasmtime::{PoolConcurrencyLimitError, Store};
+use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
@@ -65,7 +66,7 @@ impl Sandbox {
     /// Runs the guest to its end. The store goes with it, and with the store whatever the guest left open.
     async fn run(&self, request: Request<Incoming>, answer: oneshot::Sender<Answer>) -> Result<(), Failure> {
         let mut store = Store::new(self.component.engine(), State::new(self.grant.clone()));
-        let mut http = wasmtime_wasi_http::WasiHttpView::http(store.data_mut());
+        let mut http = store.data_mut().http();
         let request = http
             .new_incoming_request(Scheme::Http, request)
             .map_err(Failure::Trap)?;

@@ -18,7 +18,7 @@ pub const VERSION: &str = "1.2.3-test";
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
 /// The longest a test waits for bytes that should come at once.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The binary with an environment that holds the two variables, and for measured runs where to write coverage.
 pub fn status_host() -> Command {
@@ -130,19 +130,47 @@ impl Service {
         ))
     }
 
-    /// Sends `bytes` on a connection of their own and reads until the service closes it.
     pub fn send(&self, bytes: impl AsRef<[u8]>) -> Response {
-        let mut stream = self.connect();
-        stream.write_all(bytes.as_ref()).unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        Response::parse(&answer)
+        send(self.address, bytes)
     }
 
     pub fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream
+        connect(self.address)
+    }
+}
+
+/// A connection to `address` whose reads do not wait for ever.
+pub fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// Sends `bytes` on a connection of their own and reads until the other side closes it.
+pub fn send(address: SocketAddr, bytes: impl AsRef<[u8]>) -> Response {
+    let mut stream = connect(address);
+    stream.write_all(bytes.as_ref()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    Response::parse(&answer)
+}
+
+/// Asks for `target` on a connection that stays open, and reads one whole response: what its content-length says.
+pub fn get_on(stream: &mut TcpStream, target: &str) -> String {
+    let request = format!("GET {target} HTTP/1.1\r\nhost: a\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let (mut answer, mut piece) = (Vec::new(), [0; 4096]);
+    loop {
+        let read = stream.read(&mut piece).unwrap();
+        assert_ne!(read, 0, "closed after {:?}", String::from_utf8_lossy(&answer));
+        answer.extend_from_slice(&piece[..read]);
+        if !answer.windows(4).any(|window| window == b"\r\n\r\n") {
+            continue;
+        }
+        let response = Response::parse(&answer);
+        if response.body.len() >= response.header("content-length").parse().unwrap() {
+            return String::from_utf8(answer).unwrap();
+        }
     }
 }
 
