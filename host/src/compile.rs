@@ -12,6 +12,6 @@ use crate::sandbox;
 ///
 /// [`Error::Component`] for what is not a component, [`Error::System`] where `output` cannot be written.
 pub fn run(file: &Path, output: &Path) -> Result<(), Error> {
-    let code = sandbox::load(&sandbox::engine()?, Some(file))?.serialize()?;
+    let code = sandbox::load(&sandbox::engine(1)?, Some(file))?.serialize()?;
     fs::write(output, code).map_err(Error::system("write the compiled component"))
 }

@@ -22,6 +22,12 @@ pub enum Error {
         /// What the operating system says.
         cause: io::Error,
     },
+    /// What was handed over to listen on is no listening socket.
+    #[error("cannot listen on what LISTEN_FDS hands over: {cause}; hand over a listening TCP socket, or none")]
+    Handover {
+        /// What is wrong with it.
+        cause: io::Error,
+    },
     /// The service did not answer a health check as it should.
     #[error(
         "`http://{address}/status` is not healthy: {cause}; start the service, or name where it listens with --listen"
@@ -53,7 +59,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Configuration(_) | Self::Component(_) => 2,
-            Self::Listen { .. } | Self::Unhealthy { .. } | Self::System { .. } => 1,
+            Self::Listen { .. } | Self::Handover { .. } | Self::Unhealthy { .. } | Self::System { .. } => 1,
         }
     }
 }

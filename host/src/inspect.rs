@@ -35,7 +35,7 @@ struct Granted {
 ///
 /// [`Error::Component`] for what is not a component; one that asks for more than is granted is reported all the same.
 pub fn run(file: Option<&Path>, json: bool) -> Result<(), Error> {
-    let engine = sandbox::engine()?;
+    let engine = sandbox::engine(1)?;
     let loaded = sandbox::load(&engine, file)?;
     let report = report(&loaded);
     let text = if json { report.json() } else { report.text() };

@@ -1,7 +1,8 @@
 //! `status-host`: serves the component of the world `status` (`wit/status.wit`) over HTTP.
 //!
 //! A request walks one line: [`server`] → [`sandbox`] → component → [`sandbox`] → [`server`]. Around it stand
-//! [`config`] (what the operator asks for), [`telemetry`] (what the operator sees), and the commands [`inspect`],
+//! [`config`] (what the operator asks for), [`telemetry`] (what the operator sees), [`lockdown`] (what the process gives up),
+//! and the commands [`inspect`],
 //! [`compile`] and [`healthcheck`].
 
 pub mod compile;
@@ -9,6 +10,7 @@ pub mod config;
 pub mod error;
 pub mod healthcheck;
 pub mod inspect;
+pub mod lockdown;
 pub mod sandbox;
 pub mod server;
 pub mod telemetry;

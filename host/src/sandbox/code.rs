@@ -20,6 +20,8 @@ pub fn config(target: &str) -> Result<Config> {
     config.target(target)?;
     config
         .memory_reservation(MEMORY_RESERVATION as u64)
-        .memory_guard_size(MEMORY_GUARD);
+        .memory_guard_size(MEMORY_GUARD)
+        // Where a guest that computes can be made to wait, so that others get their turn and its deadline is seen.
+        .epoch_interruption(true);
     Ok(config)
 }

@@ -9,6 +9,7 @@ use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Precompiled};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
+use super::respond::Failure;
 use super::state::State;
 use super::world::is_granted;
 
@@ -77,6 +78,9 @@ pub enum LoadError {
         "the component `{0}` does not export `wasi:http/incoming-handler@0.2`, the handler of requests; serve one that does"
     )]
     NoHandler(String),
+    /// An instance of the component cannot be made.
+    #[error("no instance of the component `{0}` can be made: {1}; serve one that starts within the limits")]
+    Start(String, Failure),
     /// The component uses an interface in another way than WASI defines it.
     #[error("the component `{0}` does not fit the world `status`: {1}; build it against WASI 0.2")]
     Link(String, String),

@@ -6,11 +6,15 @@
 //! | `world` | the interfaces that a component can import, shared likewise |
 //! | `load` | from a file, or from what is embedded, to a component |
 //! | `grant` | the linker, and the variables that a component gets |
+//! | `limit` | what one instance may take of the machine |
+//! | `epoch` | the clock that makes guests give way |
 //! | `state` | what the host keeps for one instance |
 //! | `respond` | one request through one instance |
 
 mod code;
+mod epoch;
 mod grant;
+mod limit;
 mod load;
 mod respond;
 mod state;
@@ -18,20 +22,19 @@ mod world;
 
 use std::io;
 
+use tokio::runtime;
 use wasmtime::{Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
 use crate::error::Error;
 use state::State;
 
+pub use code::MEMORY_RESERVATION;
 pub use grant::Grant;
+pub use limit::{Limit, Limits};
 pub use load::{LoadError, Loaded, load};
 pub use respond::Failure;
 pub use world::{INTERFACES, is_granted};
-
-/// How many instances may live at the same time. A guest runs without waiting for anything, so that there are seldom
-/// more than there are cores.
-const INSTANCES: u32 = 256;
 
 /// Bytes of a linear memory that are cleared by hand when its instance ends, which is cheaper than giving the pages
 /// back to the kernel and taking them anew. Holds the whole memory of the component that is built here.
@@ -40,35 +43,44 @@ const MEMORY_KEPT: usize = 256 * 1024;
 /// Bytes of a table that are kept likewise.
 const TABLE_KEPT: usize = 4 * 1024;
 
+/// Bytes of native stack that a guest may use, recursion included. The component that is built here needs a few
+/// thousand.
+const STACK: usize = 256 * 1024;
+
+/// Bytes of native stack behind that, for the host functions that a guest calls.
+const HOST_STACK: usize = 256 * 1024;
+
 /// A component that is ready to answer requests under a grant.
 pub struct Sandbox {
     component: ProxyPre<State>,
     grant: Grant,
+    limits: Limits,
 }
 
-/// Makes the engine.
+/// Makes the engine, in which `instances` can live at the same time.
 ///
 /// # Errors
 ///
 /// [`Error::System`] where the address space for the instances cannot be had.
-pub fn engine() -> Result<Engine, Error> {
+pub fn engine(instances: u32) -> Result<Engine, Error> {
     let engine = code::config(env!("TARGET")).and_then(|mut config| {
         // A failure is one line of the log; the frames of a guest without symbols would not explain it.
         config.wasm_backtrace_max_frames(None);
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
+        config.max_wasm_stack(STACK).async_stack_size(STACK + HOST_STACK);
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances)));
         Engine::new(&config)
     });
     let engine = engine.map_err(|error| io::Error::other(format!("{error:#}")));
     engine.map_err(Error::system("reserve the memory of the sandbox"))
 }
 
-fn pool() -> PoolingAllocationConfig {
+fn pool(instances: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(INSTANCES)
-        .total_core_instances(INSTANCES * 4)
-        .total_memories(INSTANCES)
-        .total_tables(INSTANCES * 2)
-        .total_stacks(INSTANCES)
+    pool.total_component_instances(instances)
+        .total_core_instances(instances * 4)
+        .total_memories(instances)
+        .total_tables(instances * 2)
+        .total_stacks(instances)
         .max_memory_size(code::MEMORY_RESERVATION)
         .linear_memory_keep_resident(MEMORY_KEPT)
         .table_keep_resident(TABLE_KEPT);
@@ -76,13 +88,25 @@ fn pool() -> PoolingAllocationConfig {
 }
 
 impl Sandbox {
-    /// Grants `grant` to a loaded component.
+    /// Grants `grant` to a loaded component, within `limits`. An instance is made and dropped, so that a component that
+    /// cannot be started is found before the first request.
     ///
     /// # Errors
     ///
-    /// [`LoadError`], when the component asks for more than the world names, or does not export the handler.
-    pub fn new(loaded: &Loaded, grant: Grant) -> Result<Self, LoadError> {
+    /// [`Error::Component`], when the component asks for more than the world names, does not export the handler, or
+    /// cannot be started; [`Error::System`], where a thread or a timer cannot be had.
+    pub fn new(loaded: &Loaded, grant: Grant, limits: Limits) -> Result<Self, Error> {
         let component = loaded.link(grant::linker)?;
-        Ok(Self { component, grant })
+        epoch::start(component.engine()).map_err(Error::system("start the clock of the sandbox"))?;
+        let sandbox = Self {
+            component,
+            grant,
+            limits,
+        };
+        let runtime = runtime::Builder::new_current_thread().enable_time().build();
+        let runtime = runtime.map_err(Error::system("start the first instance"))?;
+        let started = runtime.block_on(sandbox.start());
+        started.map_err(|failure| LoadError::Start(loaded.name.clone(), failure))?;
+        Ok(sandbox)
     }
 }

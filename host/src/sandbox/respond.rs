@@ -1,23 +1,31 @@
 //! One request through one instance.
 //!
-//! The guest runs to its end before the first byte goes out: a guest that fails after it has set its response must not
-//! leave a 200 behind that looks complete. Its body is collected while it writes, within a limit.
+//! The request is whole before the guest starts, and the guest runs to its end before the first byte goes out: it never
+//! waits for a client, and one that fails after it has set its response does not leave a 200 behind that looks
+//! complete. Its body is collected while it writes, within a limit.
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
+use wasmtime::component::ResourceTableError;
 use wasmtime::{PoolConcurrencyLimitError, Store};
 use wasmtime_wasi_http::WasiHttpView;
+use wasmtime_wasi_http::p2::bindings::Proxy;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
-use super::Sandbox;
+use super::limit::{CALL_LIMIT, Limit};
 use super::state::State;
+use super::{Sandbox, epoch};
 
 /// The longest body that a component may answer with, in bytes.
 const BODY_LIMIT: usize = 1024 * 1024;
+
+/// The most headers, and the most bytes of headers, that a component may answer with.
+const HEADERS_LIMIT: usize = 100;
+const HEAD_LIMIT: usize = 16 * 1024;
 
 /// How a guest can fail to answer.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +36,12 @@ pub enum Failure {
     /// The guest ended in a trap, or could not be started.
     #[error("the component failed: {0:#}")]
     Trap(wasmtime::Error),
+    /// The guest would take more than it is allowed.
+    #[error("the component reached a limit: {0}")]
+    Limit(Limit),
+    /// The guest did not end in time.
+    #[error("the component did not end within {} ms (--request-timeout)", .0.as_millis())]
+    Timeout(std::time::Duration),
     /// The guest returned without a response.
     #[error("the component returned without a response")]
     NoResponse,
@@ -50,12 +64,12 @@ impl Sandbox {
     /// # Errors
     ///
     /// [`Failure`], when the guest gives no complete response.
-    pub async fn respond(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Failure> {
+    pub async fn respond(&self, request: Request<Full<Bytes>>) -> Result<Response<Full<Bytes>>, Failure> {
         let method = request.method().clone();
         let (sender, answer) = oneshot::channel();
-        let (ran, collected) = tokio::join!(self.run(request, sender), collect(answer));
-        ran?;
-        let response = collected?;
+        // A body that is over its limit ends the guest, which has no other reader to write for.
+        let answered = async { tokio::try_join!(biased; self.run(request, sender), collect(answer)) };
+        let ((), response) = self.in_time(answered).await?;
         check(&method, &response)?;
         Ok(match method {
             Method::HEAD => response.map(|_| Full::default()),
@@ -63,15 +77,22 @@ impl Sandbox {
         })
     }
 
+    /// Makes an instance and drops it.
+    pub(super) async fn start(&self) -> Result<(), Failure> {
+        self.in_time(self.instantiate(&mut self.store())).await?;
+        Ok(())
+    }
+
     /// Runs the guest to its end. The store goes with it, and with the store whatever the guest left open.
-    async fn run(&self, request: Request<Incoming>, answer: oneshot::Sender<Answer>) -> Result<(), Failure> {
-        let mut store = Store::new(self.component.engine(), State::new(self.grant.clone()));
+    async fn run(&self, request: Request<Full<Bytes>>, answer: oneshot::Sender<Answer>) -> Result<(), Failure> {
+        let mut store = self.store();
         let mut http = store.data_mut().http();
+        let request = request.map(|body| body.map_err(|never| -> wasmtime_wasi_http::Error { match never {} }));
         let request = http
             .new_incoming_request(Scheme::Http, request)
             .map_err(Failure::Trap)?;
         let out = http.new_response_outparam(answer).map_err(Failure::Trap)?;
-        let instance = self.component.instantiate_async(&mut store).await.map_err(stopped)?;
+        let instance = self.instantiate(&mut store).await?;
         let handler = instance.wasi_http_incoming_handler();
         handler.call_handle(&mut store, request, out).await.map_err(stopped)?;
         if store.data_mut().has_open_body() {
@@ -79,13 +100,36 @@ impl Sandbox {
         }
         Ok(())
     }
+
+    fn store(&self) -> Store<State> {
+        let mut store = Store::new(self.component.engine(), State::new(self.grant.clone(), self.limits));
+        store.limiter(|state| &mut state.growth);
+        store.set_hostcall_fuel(CALL_LIMIT);
+        epoch::give_way(&mut store);
+        store
+    }
+
+    async fn instantiate(&self, store: &mut Store<State>) -> Result<Proxy, Failure> {
+        self.component.instantiate_async(store).await.map_err(stopped)
+    }
+
+    /// Drops what is not done in time, and with it the instance, wherever it is.
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        let limit = self.limits.timeout;
+        timeout(limit, work).await.unwrap_or(Err(Failure::Timeout(limit)))
+    }
 }
 
 fn stopped(error: wasmtime::Error) -> Failure {
     if error.is::<PoolConcurrencyLimitError>() {
-        return Failure::Busy(error);
+        Failure::Busy(error)
+    } else if let Some(limit) = error.downcast_ref::<Limit>() {
+        Failure::Limit(limit.clone())
+    } else if let Some(ResourceTableError::Full) = error.downcast_ref() {
+        Failure::Limit(Limit::Resources)
+    } else {
+        Failure::Trap(error)
     }
-    Failure::Trap(error)
 }
 
 async fn collect(answer: oneshot::Receiver<Answer>) -> Result<Response<Bytes>, Failure> {
@@ -102,13 +146,18 @@ async fn collect(answer: oneshot::Receiver<Answer>) -> Result<Response<Bytes>, F
     }
 }
 
-/// A final status, and a `content-length` that is kept where content is sent (RFC 9110 section 8.6).
+/// A final status, a head within its limits, and a `content-length` that is kept where content is sent (RFC 9110
+/// section 8.6).
 fn check(method: &Method, response: &Response<Bytes>) -> Result<(), Failure> {
-    let status = response.status();
+    let (status, headers) = (response.status(), response.headers());
     if status.is_informational() {
         return Err(Failure::Response("its status is not a final one"));
     }
-    let promised = response.headers().get(header::CONTENT_LENGTH);
+    let bytes = |(name, value): (&header::HeaderName, &header::HeaderValue)| name.as_str().len() + value.len();
+    if headers.len() > HEADERS_LIMIT || headers.iter().map(bytes).sum::<usize>() > HEAD_LIMIT {
+        return Err(Failure::Response("it has more than 100 headers, or 16 KiB of them"));
+    }
+    let promised = headers.get(header::CONTENT_LENGTH);
     let sends = method != Method::HEAD && status != StatusCode::NOT_MODIFIED && status != StatusCode::NO_CONTENT;
     match promised {
         Some(length) if sends && length.as_bytes() != response.body().len().to_string().as_bytes() => {

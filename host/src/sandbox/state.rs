@@ -5,12 +5,14 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi_http::p2::body::HostOutgoingBody;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
-use super::Grant;
+use super::limit::{FIELDS_LIMIT, Growth, RESOURCE_LIMIT};
+use super::{Grant, Limits};
 
 /// The data of one store.
 pub(super) struct State {
     pub(super) grant: Grant,
     pub(super) table: ResourceTable,
+    pub(super) growth: Growth,
     http: WasiHttpCtx,
     hooks: DenyOutgoing,
 }
@@ -22,11 +24,16 @@ type RequestIo = Box<dyn Future<Output = Result<(), Error>> + Send>;
 type SendResult = Result<(http::Response<WasiBody>, RequestIo), Error>;
 
 impl State {
-    pub(super) fn new(grant: Grant) -> Self {
+    pub(super) fn new(grant: Grant, limits: Limits) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(RESOURCE_LIMIT);
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(FIELDS_LIMIT);
         Self {
             grant,
-            table: ResourceTable::new(),
-            http: WasiHttpCtx::new(),
+            table,
+            growth: Growth { memory: limits.memory },
+            http,
             hooks: DenyOutgoing,
         }
     }

@@ -1,75 +1,125 @@
 //! Connections: accepted until a signal comes, then drained.
 
-use std::net::SocketAddr;
+use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::sleep;
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
-use super::answer::answer;
+use super::connection::{Admission, Service};
 use super::stop::Signals;
-use crate::sandbox::Sandbox;
+use crate::config::Limits;
 
-/// How long a client may take for the head of a request, and how long a connection may be idle before it.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Bytes of a connection's read buffer, and so the longest head of a request.
-const HEAD_LIMIT: usize = 16 * 1024;
+/// Connections above the limit that are told so at the same time; those above are just closed.
+const REFUSALS: usize = 256;
 
 /// The pause after a failed accept. What makes it fail, such as a lack of file descriptors, takes a while to pass.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long answers in flight may take once a signal has come.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(25);
+/// How long after a signal a connection that waits for a request may still bring it: the request may be on its way.
+const LAST_CALL: Duration = Duration::from_millis(500);
 
-/// Serves connections until the first signal; then closes the socket and the idle connections, and lets answers in
-/// flight go out. A second signal ends that at once.
-pub(super) async fn serve(listener: TcpListener, local: SocketAddr, sandbox: Arc<Sandbox>, mut signals: Signals) {
-    let graceful = GracefulShutdown::new();
-    let signal = tokio::select! {
-        signal = signals.next() => signal,
-        never = accept(&listener, local, &sandbox, &graceful) => never,
-    };
-    drop(listener);
-    info!(signal, connections = graceful.count(), "draining");
-    tokio::select! {
-        () = graceful.shutdown() => info!("drained"),
-        () = sleep(DRAIN_TIMEOUT) => warn!(seconds = DRAIN_TIMEOUT.as_secs(), "the drain timed out; closing what is left"),
-        signal = signals.next() => warn!(signal, "a second signal; closing what is left"),
-    }
+/// The most connections that are taken from the kernel's queue after a signal. The queue is not longer.
+const LAST_ACCEPTS: usize = 4096;
+
+/// Where connections come from, and what becomes of them.
+pub(super) struct Accept {
+    service: Arc<Service>,
+    graceful: GracefulShutdown,
+    room: Arc<Semaphore>,
+    refusals: Arc<Semaphore>,
+    limits: Limits,
 }
 
-async fn accept(listener: &TcpListener, local: SocketAddr, sandbox: &Arc<Sandbox>, graceful: &GracefulShutdown) -> ! {
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                tokio::spawn(connection(stream, local, Arc::clone(sandbox), graceful.watcher()));
-            }
-            Err(error) => {
-                warn!(%error, "cannot accept a connection");
-                sleep(ACCEPT_PAUSE).await;
+impl Accept {
+    pub(super) fn new(service: Service, limits: Limits) -> Self {
+        Self {
+            service: Arc::new(service),
+            graceful: GracefulShutdown::new(),
+            room: Arc::new(Semaphore::new(limits.max_connections as usize)),
+            refusals: Arc::new(Semaphore::new(REFUSALS)),
+            limits,
+        }
+    }
+
+    /// Serves connections until the first signal; then takes those that the kernel holds, gives up the socket, and lets
+    /// answers in flight go out. A second signal ends that at once.
+    pub(super) async fn serve(self, listener: TcpListener, mut signals: Signals) {
+        let signal = tokio::select! {
+            signal = signals.next() => signal,
+            never = self.accept(&listener) => never,
+        };
+        self.service.draining.store(true, Ordering::Relaxed);
+        if let Err(error) = self.accept_last(listener) {
+            warn!(%error, "cannot take the connections that wait");
+        }
+        info!(signal, connections = self.graceful.count(), "draining");
+        let limit = self.limits.drain_timeout;
+        tokio::select! {
+            () = self.drain() => info!("drained"),
+            () = sleep(limit) => warn!(after = ?limit, "the drain timed out; closing what is left"),
+            signal = signals.next() => warn!(signal, "a second signal; closing what is left"),
+        }
+    }
+
+    async fn accept(&self, listener: &TcpListener) -> ! {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => self.take(stream),
+                // The client has gone before its turn came.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => {
+                    warn!(%error, "cannot accept a connection");
+                    sleep(ACCEPT_PAUSE).await;
+                }
             }
         }
     }
-}
 
-async fn connection(stream: TcpStream, local: SocketAddr, sandbox: Arc<Sandbox>, watcher: Watcher) {
-    // Fails on a connection that is gone already, which serving it will find out.
-    let _ = stream.set_nodelay(true);
-    let service = service_fn(|request| answer(&sandbox, local, request));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        // Who has said all there is to say may still listen.
-        .half_close(true)
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(HEAD_LIMIT)
-        .serve_connection(TokioIo::new(stream), service);
-    // Ends with an error where a client goes away or does not speak HTTP, which it knows itself.
-    let _ = watcher.watch(connection).await;
+    /// Takes what waits in the kernel, which would be lost with the socket. Asks the kernel itself: what tokio knows of
+    /// the socket may be of a moment ago.
+    fn accept_last(&self, listener: TcpListener) -> io::Result<()> {
+        let listener = listener.into_std()?;
+        for _ in 0..LAST_ACCEPTS {
+            match listener.accept() {
+                Ok((stream, _)) => {
+                    stream.set_nonblocking(true)?;
+                    self.take(TcpStream::from_std(stream)?);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&self, stream: TcpStream) {
+        let room = |semaphore: &Arc<Semaphore>| Arc::clone(semaphore).try_acquire_owned().ok();
+        let granted = room(&self.room).map(|permit| (permit, Admission::Granted));
+        let refused = || room(&self.refusals).map(|permit| (permit, Admission::Refused));
+        let Some((permit, admission)) = granted.or_else(refused) else {
+            return;
+        };
+        let (service, watcher) = (Arc::clone(&self.service), self.graceful.watcher());
+        tokio::spawn(async move {
+            // Fails on a connection that is gone already, which serving it will find out.
+            let _ = stream.set_nodelay(true);
+            service.serve(stream, admission, watcher).await;
+            drop(permit);
+        });
+    }
+
+    /// Ends once all connections have.
+    async fn drain(self) {
+        let all = self.room.acquire_many(self.limits.max_connections);
+        // Either all have ended by themselves, or those that bring nothing more are closed now.
+        let _ = timeout(LAST_CALL, all).await;
+        self.graceful.shutdown().await;
+    }
 }

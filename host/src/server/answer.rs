@@ -1,43 +1,95 @@
 //! One request, one response: whatever fails becomes a response too.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use http_body_util::Full;
-use hyper::body::Incoming;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::{Body, Incoming};
+use tokio::time::timeout;
 use tracing::error;
 
 use super::authority;
-use super::problem::{self, problem};
-use crate::sandbox::{Failure, Sandbox};
+use super::connection::{Admission, Service};
+use super::problem::{Rejection, and_close, and_retry, problem};
+use super::screen::Verdict;
+use crate::sandbox::Failure;
 
-/// Answers a request that came to `local`.
+/// Answers a request, or tells why not. After a rejection, and after a body, the connection is closed: what follows may
+/// not be a request, or not one that everybody reads in the same way.
 pub(super) async fn answer(
-    sandbox: &Sandbox,
-    local: SocketAddr,
-    mut request: Request<Incoming>,
+    service: &Service,
+    verdict: &Verdict,
+    admission: Admission,
+    rejection: Option<Rejection>,
+    request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    if let Err(detail) = authority::establish(&mut request, local) {
-        return Ok(problem::and_close(problem(StatusCode::BAD_REQUEST, detail)));
+    if let Some(rejection) = rejection {
+        return Ok(and_close(problem(rejection)));
     }
-    Ok(sandbox.respond(request).await.unwrap_or_else(|failure| {
+    if admission == Admission::Refused {
+        let full = Rejection::new(StatusCode::SERVICE_UNAVAILABLE, "too many connections are open");
+        return Ok(and_close(and_retry(problem(full))));
+    }
+    let is_last = !request.body().is_end_stream() || service.draining.load(Ordering::Relaxed);
+    let response = match whole(service, request).await {
+        Ok(request) => respond(service, request).await,
+        Err(rejection) => {
+            // Not set before: a head that follows a body is not read.
+            let _ = verdict.set(rejection);
+            problem(rejection)
+        }
+    };
+    Ok(if is_last { and_close(response) } else { response })
+}
+
+async fn respond(service: &Service, mut request: Request<Full<Bytes>>) -> Response<Full<Bytes>> {
+    authority::establish(&mut request, service.local);
+    service.sandbox.respond(request).await.unwrap_or_else(|failure| {
         error!(%failure, "the component gave no answer");
         failed(&failure)
-    }))
+    })
+}
+
+/// The request with its body, which has to be there in time and within its limit before an instance is made for it.
+async fn whole(service: &Service, request: Request<Incoming>) -> Result<Request<Full<Bytes>>, Rejection> {
+    let (head, body) = request.into_parts();
+    if body.is_end_stream() {
+        return Ok(Request::from_parts(head, Full::default()));
+    }
+    let too_large = Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, "the body of the request is over the limit");
+    let limit = service.max_body;
+    // What says that it is too long is not asked to come.
+    if body.size_hint().lower() > limit as u64 {
+        return Err(too_large);
+    }
+    match timeout(service.client_timeout, Limited::new(body, limit).collect()).await {
+        Ok(Ok(body)) => Ok(Request::from_parts(head, Full::new(body.to_bytes()))),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large),
+        Ok(Err(_)) => Err(Rejection::new(
+            StatusCode::BAD_REQUEST,
+            "the body of the request is not whole, or not what its framing says",
+        )),
+        Err(_) => Err(Rejection::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "the body of the request did not come in time",
+        )),
+    }
 }
 
 /// What a client gets to know of a failure: whose it is, not what it is.
 fn failed(failure: &Failure) -> Response<Full<Bytes>> {
-    match failure {
-        Failure::Busy(_) => problem::and_retry(problem(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "too many requests are in flight",
-        )),
-        Failure::Trap(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "the component failed"),
-        Failure::NoResponse | Failure::Refused(_) | Failure::Response(_) | Failure::BodyLimit => {
-            problem(StatusCode::BAD_GATEWAY, "the component gave no valid response")
+    let (status, detail) = match failure {
+        Failure::Busy(_) => {
+            let busy = Rejection::new(StatusCode::SERVICE_UNAVAILABLE, "too many requests are in flight");
+            return and_retry(problem(busy));
         }
-    }
+        Failure::Trap(_) | Failure::Limit(_) => (StatusCode::INTERNAL_SERVER_ERROR, "the component failed"),
+        Failure::Timeout(_) => (StatusCode::GATEWAY_TIMEOUT, "the component did not answer in time"),
+        Failure::NoResponse | Failure::Refused(_) | Failure::Response(_) | Failure::BodyLimit => {
+            (StatusCode::BAD_GATEWAY, "the component gave no valid response")
+        }
+    };
+    problem(Rejection::new(status, detail))
 }

@@ -2,66 +2,99 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `accept` | connections, from accept to close |
-//! | `answer` | one request, one response, whatever happens |
+//! | `listen` | the socket |
+//! | `accept` | connections: room for them, and their drain |
+//! | `connection` | one connection |
+//! | `screen`, `delivery` | its reading side, its writing side |
+//! | `head` | the rules for the head of a request |
 //! | `authority` | the rules for `Host` |
+//! | `answer` | one request, one response, whatever happens |
 //! | `problem` | the responses of the host itself |
 //! | `stop` | the signals that end the service |
 
 mod accept;
 mod answer;
 mod authority;
+mod connection;
+mod delivery;
+pub mod head;
+mod listen;
 mod problem;
+mod screen;
 mod stop;
 
 use std::env;
 use std::io;
-use std::net::SocketAddr;
+use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 
-use tokio::net::TcpListener;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::runtime::Runtime;
-use tracing::info;
+use tracing::{info, warn};
 
-use crate::config::{self, Cli};
+use crate::config::{self, Cli, Limits};
 use crate::error::Error;
+use crate::lockdown::{self, Locking};
 use crate::sandbox::{self, Sandbox};
 use crate::telemetry;
-use stop::Signals;
+use accept::Accept;
+use connection::Service;
+use stop::Held;
 
-/// Serves until a signal ends it. Whatever can fail does so before the socket is open.
+pub use problem::Rejection;
+
+/// Files that are open beside the connections.
+const FILES: u64 = 64;
+
+/// Serves until a signal ends it. Whatever can fail does so before the first connection is accepted.
 ///
 /// # Errors
 ///
-/// [`Error`], when the configuration is wrong, the component cannot be served, or the address cannot be listened on.
+/// [`Error`], when the configuration is wrong, the component cannot be served, the address cannot be listened on, or
+/// the lockdown that is required cannot be had.
 pub fn run(cli: &Cli) -> Result<(), Error> {
-    let listen = cli.listen.address()?;
+    let address = cli.listen.address()?;
     let grant = config::grant(|name| env::var_os(name))?;
-    let runtime = runtime().map_err(Error::system("start the threads of the service"))?;
-    // First of all: a signal that comes early is not lost, which for process 1 of a container it would be.
-    let signals = Signals::new(&runtime).map_err(Error::system("listen for signals"))?;
-    let engine = sandbox::engine()?;
+    let held = Held::new().map_err(Error::system("hold signals back"))?;
+    let engine = sandbox::engine(cli.limits.max_concurrency)?;
     let loaded = sandbox::load(&engine, cli.source.file())?;
-    let sandbox = Sandbox::new(&loaded, grant.clone())?;
-    telemetry::start();
+    let (listener, local) = listen::listen(address)?;
+    let files = raise_files();
+    // All threads are started from here on.
+    let locking = lockdown::begin(cli.lockdown);
+    let sandbox = Sandbox::new(&loaded, grant.clone(), cli.limits.sandbox())?;
+    let _log = telemetry::start();
+    let service = Service::new(sandbox, local, &cli.limits);
+    let runtime = runtime().map_err(Error::system("start the threads of the service"))?;
     let served = runtime.block_on(async {
-        let bound = bind(listen).await;
-        let (listener, address) = bound.map_err(|cause| Error::Listen { address: listen, cause })?;
         info!(
-            %address,
+            address = %local,
             component = loaded.name,
             sha256 = loaded.sha256,
             app_version = grant.app_version(),
             commit_sha = grant.commit_sha(),
             "serving /status"
         );
-        accept::serve(listener, address, Arc::new(sandbox), signals).await;
-        Ok(())
+        warn_of_files(files, &cli.limits);
+        serve(service, listener, held, locking, cli.limits).await
     });
     // Not by dropping it, which would wait for a guest that never ends.
     runtime.shutdown_background();
     served
+}
+
+async fn serve(
+    service: Service,
+    listener: TcpListener,
+    held: Held,
+    locking: Locking,
+    limits: Limits,
+) -> Result<(), Error> {
+    let listener = tokio::net::TcpListener::from_std(listener).map_err(Error::system("watch the socket"))?;
+    let signals = held.release().map_err(Error::system("listen for signals"))?;
+    locking.complete()?;
+    Accept::new(service, limits).serve(listener, signals).await;
+    Ok(())
 }
 
 fn runtime() -> io::Result<Runtime> {
@@ -71,9 +104,21 @@ fn runtime() -> io::Result<Runtime> {
     Runtime::new()
 }
 
-/// Port 0 asks for any free one, which is why the address that was given is returned.
-async fn bind(listen: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind(listen).await?;
-    let address = listener.local_addr()?;
-    Ok((listener, address))
+/// Allows this process as many open files as it may allow itself, and returns how many that are.
+fn raise_files() -> u64 {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| {
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+        Ok(hard)
+    });
+    raised.unwrap_or(u64::MAX)
+}
+
+fn warn_of_files(files: u64, limits: &Limits) {
+    if files < u64::from(limits.max_connections) + FILES {
+        warn!(
+            files,
+            max_connections = limits.max_connections,
+            "fewer files can be open than connections are allowed; raise the limit of open files, or lower --max-connections"
+        );
+    }
 }

@@ -9,6 +9,15 @@ use serde::Serialize;
 /// The seconds after which a refused client may try again.
 const RETRY_AFTER: &str = "1";
 
+/// Why a request is not answered by the component.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// The status that tells it.
+    pub status: StatusCode,
+    /// The same in words.
+    pub detail: &'static str,
+}
+
 #[derive(Serialize)]
 struct Problem<'a> {
     title: &'a str,
@@ -16,8 +25,15 @@ struct Problem<'a> {
     detail: &'a str,
 }
 
-/// A response that tells `status` and `detail`, and of which nothing is stored.
-pub(super) fn problem(status: StatusCode, detail: &str) -> Response<Full<Bytes>> {
+impl Rejection {
+    pub(super) fn new(status: StatusCode, detail: &'static str) -> Self {
+        Self { status, detail }
+    }
+}
+
+/// A response that tells `rejection`, and of which nothing is stored.
+pub(super) fn problem(rejection: Rejection) -> Response<Full<Bytes>> {
+    let Rejection { status, detail } = rejection;
     let problem = Problem {
         title: status.canonical_reason().unwrap_or_default(),
         status: status.as_u16(),
@@ -38,7 +54,7 @@ pub(super) fn problem(status: StatusCode, detail: &str) -> Response<Full<Bytes>>
     response
 }
 
-/// The same, after which the connection is closed: what follows on it may not be a request.
+/// The same, after which the connection is closed.
 pub(super) fn and_close(response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
     with(response, header::CONNECTION, "close")
 }

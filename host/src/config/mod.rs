@@ -1,14 +1,18 @@
 //! What the operator asks for: the command line and the two granted variables, checked before anything starts.
 
+mod limits;
+
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::error::Error;
 use crate::sandbox::Grant;
+
+pub use limits::Limits;
 
 /// The longest value of a granted variable, in bytes.
 const VARIABLE_LIMIT: usize = 256;
@@ -34,6 +38,28 @@ pub struct Cli {
     /// What to serve.
     #[command(flatten)]
     pub source: Source,
+
+    /// Whether the process locks itself in once it listens: no file, program, socket or executable memory is to be had
+    /// any more
+    #[arg(long, env, hide_env_values = true, value_name = "MODE", value_enum, default_value_t = Lockdown::On)]
+    pub lockdown: Lockdown,
+
+    /// What it may take.
+    #[command(flatten)]
+    pub limits: Limits,
+}
+
+/// Whether and how the process locks itself in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Lockdown {
+    /// Go without
+    Off,
+    /// Go on with a warning where the kernel lacks it
+    On,
+    /// End where the kernel lacks it
+    Require,
+    /// As `require`, and what is forbidden kills the process in place of failing
+    Kill,
 }
 
 /// The option for the address.

@@ -1,0 +1,110 @@
+//! System calls: a list of what serving needs, and an answer to everything else.
+
+use std::collections::BTreeMap;
+use std::env::consts::ARCH;
+
+use libc::{PROT_EXEC, c_int, c_long};
+use seccompiler::{
+    BackendError, BpfProgram, Error, SeccompAction, SeccompCmpArgLen as Length, SeccompCmpOp as Op, SeccompCondition,
+    SeccompFilter, SeccompRule,
+};
+
+/// What serving needs, with any arguments: open sockets and standard error, memory, time, threads that are there.
+const SERVING: &[c_long] = &[
+    // Connections, and the one listener.
+    libc::SYS_accept4,
+    libc::SYS_read,
+    libc::SYS_readv,
+    libc::SYS_recvfrom,
+    libc::SYS_recvmsg,
+    libc::SYS_write,
+    libc::SYS_writev,
+    libc::SYS_sendto,
+    libc::SYS_sendmsg,
+    libc::SYS_shutdown,
+    libc::SYS_close,
+    libc::SYS_getsockopt,
+    libc::SYS_setsockopt,
+    libc::SYS_getsockname,
+    libc::SYS_getpeername,
+    libc::SYS_fcntl,
+    // Waiting for them.
+    libc::SYS_epoll_ctl,
+    libc::SYS_epoll_pwait,
+    libc::SYS_epoll_pwait2,
+    libc::SYS_ppoll,
+    libc::SYS_futex,
+    libc::SYS_nanosleep,
+    libc::SYS_clock_nanosleep,
+    libc::SYS_clock_gettime,
+    libc::SYS_restart_syscall,
+    libc::SYS_sched_yield,
+    libc::SYS_sched_getaffinity,
+    // Memory; mmap and mprotect have rules of their own, and so have ioctl and prctl.
+    libc::SYS_munmap,
+    libc::SYS_mremap,
+    libc::SYS_madvise,
+    libc::SYS_brk,
+    libc::SYS_getrandom,
+    // Signals, of which the traps of guests are some, and the end of threads and process.
+    libc::SYS_rt_sigreturn,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_rt_sigaction,
+    libc::SYS_sigaltstack,
+    libc::SYS_exit,
+    libc::SYS_exit_group,
+    // What threads do that have been started, and run only now.
+    libc::SYS_set_robust_list,
+    libc::SYS_rseq,
+    libc::SYS_gettid,
+    libc::SYS_getpid,
+];
+
+/// What a thread names itself by.
+const PR_SET_NAME: u64 = libc::PR_SET_NAME.unsigned_abs() as u64;
+
+/// The same on machines that have older names for it.
+#[cfg(target_arch = "x86_64")]
+const SERVING_HERE: &[c_long] = &[libc::SYS_epoll_wait, libc::SYS_poll];
+#[cfg(not(target_arch = "x86_64"))]
+const SERVING_HERE: &[c_long] = &[];
+
+/// What a system call that is not on the list comes to.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Otherwise {
+    /// It fails with EPERM.
+    Fail,
+    /// It kills the process.
+    Kill,
+}
+
+/// Leaves all threads of the process the calls on the list, and no others.
+pub(super) fn deny(otherwise: Otherwise) -> Result<(), Error> {
+    seccompiler::apply_filter_all_threads(&filter(otherwise)?)
+}
+
+fn filter(otherwise: Otherwise) -> Result<BpfProgram, BackendError> {
+    let any = |call: &c_long| (*call, Vec::new());
+    let mut rules: BTreeMap<_, _> = SERVING.iter().chain(SERVING_HERE).map(any).collect();
+    rules.insert(libc::SYS_ioctl, vec![only(1, libc::FIONBIO)?]);
+    rules.insert(libc::SYS_prctl, vec![only(0, PR_SET_NAME)?]);
+    rules.insert(libc::SYS_mmap, vec![without(2, PROT_EXEC)?]);
+    rules.insert(libc::SYS_mprotect, vec![without(2, PROT_EXEC)?]);
+    let otherwise = match otherwise {
+        Otherwise::Fail => SeccompAction::Errno(libc::EPERM.unsigned_abs()),
+        Otherwise::Kill => SeccompAction::KillProcess,
+    };
+    SeccompFilter::new(rules, otherwise, SeccompAction::Allow, ARCH.try_into()?)?.try_into()
+}
+
+/// The argument must be `value`.
+fn only(argument: u8, value: u64) -> Result<SeccompRule, BackendError> {
+    SeccompRule::new(vec![SeccompCondition::new(argument, Length::Dword, Op::Eq, value)?])
+}
+
+/// The argument must not have `flag`.
+fn without(argument: u8, flag: c_int) -> Result<SeccompRule, BackendError> {
+    let flag = u64::from(flag.unsigned_abs());
+    let condition = SeccompCondition::new(argument, Length::Dword, Op::MaskedEq(flag), 0)?;
+    SeccompRule::new(vec![condition])
+}

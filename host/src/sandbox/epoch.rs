@@ -1,0 +1,33 @@
+//! The clock of the sandbox: it ticks, and guests that compute through a tick let others have their turn.
+
+use std::io;
+use std::thread;
+use std::time::Duration;
+
+use wasmtime::{Engine, Store, UpdateDeadline};
+
+use super::state::State;
+
+/// The longest that a guest computes before it lets others have their turn. A request takes some ten microseconds.
+const TICK: Duration = Duration::from_millis(5);
+
+/// Starts the clock of `engine`, on a thread of its own: guests may have taken all others. It ends with the engine.
+pub(super) fn start(engine: &Engine) -> io::Result<()> {
+    let engine = engine.weak();
+    let tick = move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            thread::sleep(TICK);
+        }
+    };
+    thread::Builder::new().name("epoch".to_owned()).spawn(tick)?;
+    Ok(())
+}
+
+/// Makes the guest of `store` give way at each tick. The executor then looks at sockets and timers first, the timer of
+/// the request's deadline among them.
+pub(super) fn give_way(store: &mut Store<State>) {
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(|_| Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))));
+}

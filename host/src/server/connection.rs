@@ -1,0 +1,78 @@
+//! One connection, from accept to close.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::Watcher;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::answer::answer;
+use super::delivery::Delivery;
+use super::head::HEAD_LIMIT;
+use super::screen::{Screen, Verdict};
+use crate::config::Limits;
+use crate::sandbox::Sandbox;
+
+/// What all connections share.
+pub(super) struct Service {
+    pub(super) sandbox: Sandbox,
+    /// Where it listens.
+    pub(super) local: SocketAddr,
+    pub(super) client_timeout: Duration,
+    pub(super) idle_timeout: Duration,
+    pub(super) max_body: usize,
+    /// Whether a signal has come: from then on an answer is the last of its connection.
+    pub(super) draining: AtomicBool,
+}
+
+/// Whether there is room for a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// Its requests are answered.
+    Granted,
+    /// Its first request is refused.
+    Refused,
+}
+
+impl Service {
+    pub(super) fn new(sandbox: Sandbox, local: SocketAddr, limits: &Limits) -> Self {
+        Self {
+            sandbox,
+            local,
+            client_timeout: limits.client_timeout,
+            idle_timeout: limits.idle_timeout,
+            max_body: limits.max_body,
+            draining: AtomicBool::new(false),
+        }
+    }
+
+    /// Serves `stream` until either side closes it, or `watcher` asks for its end.
+    pub(super) async fn serve<T>(&self, stream: T, admission: Admission, watcher: Watcher)
+    where
+        T: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
+        let verdict = Verdict::default();
+        let delivery = Delivery::new(stream, Arc::clone(&verdict), self.client_timeout);
+        let screen = Screen::new(delivery, Arc::clone(&verdict), self.client_timeout);
+        let service = service_fn(|request| {
+            // Looked at now: while this request is answered hyper may have the next one read.
+            let rejection = verdict.get().copied();
+            answer(self, &verdict, admission, rejection, request)
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            // Who has said all there is to say may still listen.
+            .half_close(true)
+            .header_read_timeout(self.idle_timeout)
+            // The screen has the limit; hyper has room for what the screen lets through.
+            .max_buf_size(2 * HEAD_LIMIT)
+            .serve_connection(TokioIo::new(screen), service);
+        // Ends with an error where a client goes away or does not take its answer, which it knows itself.
+        let _ = watcher.watch(connection).await;
+    }
+}

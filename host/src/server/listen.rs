@@ -1,0 +1,35 @@
+//! The listening socket: one of our own, or one that is handed over.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+
+use listenfd::ListenFd;
+use socket2::{Domain, Socket, Type};
+
+use crate::error::Error;
+
+/// Connections that wait in the kernel to be accepted; the kernel may have a lower limit of its own.
+const BACKLOG: i32 = 4096;
+
+/// Takes the socket that the process was started with (`LISTEN_FDS`, as systemd and others pass it), which may have
+/// connections waiting that a predecessor has left; else listens on `address`. Returns where it listens: port 0 asks
+/// for any free one.
+pub(super) fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
+    let handed = ListenFd::from_env().take_tcp_listener(0);
+    let handed = handed.map_err(|cause| Error::Handover { cause })?;
+    let bound = handed.map_or_else(|| bind(address), Ok).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        let local = listener.local_addr()?;
+        Ok((listener, local))
+    });
+    bound.map_err(|cause| Error::Listen { address, cause })
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    // The connections of a predecessor that has just ended do not hold the port.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}

@@ -1,0 +1,200 @@
+//! The reading side of a connection: one head at a time goes through to hyper, whole and examined.
+//!
+//! In place of a head that is rejected, hyper gets a request of the host's own, so that it answers in its turn, after
+//! the requests before it and with all that belongs to a response. [`Verdict`] tells it from those of the client.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use http::StatusCode;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
+
+use super::head::{self, Framing, HEAD_LIMIT};
+use super::problem::Rejection;
+
+/// What hyper gets in place of a rejected head.
+const SUBSTITUTE: &[u8] = b"GET / HTTP/1.1\r\nhost: rejected\r\n\r\n";
+
+/// Why a connection ends before the client is done with it, once it does: its last request was rejected.
+pub(super) type Verdict = Arc<OnceLock<Rejection>>;
+
+/// A stream of which hyper reads examined heads only.
+pub(super) struct Screen<T> {
+    stream: T,
+    verdict: Verdict,
+    patience: Duration,
+    /// When the head that is awaited has to be there; none between two requests.
+    deadline: Option<Pin<Box<Sleep>>>,
+    /// What has been read and not gone through yet.
+    held: BytesMut,
+    /// How much of that was searched for the end of a head.
+    seen: usize,
+    /// How much of that may go through.
+    cleared: usize,
+    reads: Reads,
+}
+
+enum Reads {
+    /// A head.
+    Head,
+    /// A body, and nothing after it.
+    Body,
+    /// Nothing any more.
+    Nothing,
+}
+
+impl<T> Screen<T> {
+    /// Screens `stream`, whose client may take `patience` for each head.
+    pub(super) fn new(stream: T, verdict: Verdict, patience: Duration) -> Self {
+        Self {
+            stream,
+            verdict,
+            patience,
+            deadline: Some(Box::pin(sleep(patience))),
+            held: BytesMut::new(),
+            seen: 0,
+            cleared: 0,
+            reads: Reads::Head,
+        }
+    }
+
+    /// Clears the head at the start of what is held, or rejects it. As long as it is not whole nothing changes.
+    fn judge(&mut self) {
+        match examine(&self.held, self.seen) {
+            Ok(None) => self.seen = self.held.len(),
+            Ok(Some((end, framing))) => self.clear(end, framing),
+            Err(rejection) => self.reject(rejection),
+        }
+    }
+
+    fn clear(&mut self, end: usize, framing: Framing) {
+        self.deadline = None;
+        self.seen = 0;
+        self.cleared = end;
+        if framing == Framing::Body {
+            self.cleared = self.held.len();
+            self.reads = Reads::Body;
+        }
+    }
+
+    fn reject(&mut self, rejection: Rejection) {
+        // It is the first: after it nothing is read.
+        let _ = self.verdict.set(rejection);
+        self.held = SUBSTITUTE.into();
+        self.clear(SUBSTITUTE.len(), Framing::Head);
+        self.reads = Reads::Nothing;
+    }
+
+    fn pass(&mut self, buffer: &mut ReadBuf<'_>) {
+        let length = self.cleared.min(buffer.remaining());
+        buffer.put_slice(self.held.get(..length).unwrap_or_default());
+        self.held.advance(length);
+        self.cleared -= length;
+    }
+
+    /// A head that is late. One that has begun is answered for, else the connection just ends.
+    fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(self.patience)));
+        ready!(deadline.as_mut().poll(context));
+        if self.held.is_empty() {
+            self.reads = Reads::Nothing;
+        } else {
+            self.reject(Rejection::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "the head of the request did not come in time",
+            ));
+        }
+        Poll::Ready(())
+    }
+}
+
+/// The first head of `held`, once it is whole: where it ends, and what follows.
+fn examine(held: &[u8], seen: usize) -> Result<Option<(usize, Framing)>, Rejection> {
+    let end = head::end(held, seen)?;
+    if end.unwrap_or(held.len()) > HEAD_LIMIT {
+        return Err(head::too_long(held));
+    }
+    let Some(end) = end else { return Ok(None) };
+    let framing = head::examine(held.get(..end).unwrap_or_default())?;
+    Ok(Some((end, framing)))
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Screen<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        loop {
+            if this.cleared > 0 {
+                this.pass(buffer);
+                return Poll::Ready(Ok(()));
+            }
+            match this.reads {
+                Reads::Head => {}
+                Reads::Body => return Pin::new(&mut this.stream).poll_read(context, buffer),
+                Reads::Nothing => return Poll::Ready(Ok(())),
+            }
+            if this.held.len() > this.seen {
+                this.judge();
+                continue;
+            }
+            let before = buffer.filled().len();
+            match Pin::new(&mut this.stream).poll_read(context, buffer) {
+                Poll::Ready(read) => read?,
+                // Between two requests hyper's own timer runs.
+                Poll::Pending if this.held.is_empty() && this.deadline.is_none() => return Poll::Pending,
+                Poll::Pending => {
+                    ready!(this.poll_late(context));
+                    continue;
+                }
+            }
+            let read = buffer.filled().get(before..).unwrap_or_default();
+            if read.is_empty() {
+                // The client has said all; half a head is no request.
+                return Poll::Ready(Ok(()));
+            }
+            if let (true, Ok(Some((end, framing)))) = (this.held.is_empty(), examine(read, 0))
+                && end == read.len()
+            {
+                // What comes as one head, as nearly all do, goes through where it is.
+                this.clear(0, framing);
+                return Poll::Ready(Ok(()));
+            }
+            this.held.extend_from_slice(read);
+            buffer.set_filled(before);
+        }
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Screen<T> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, pieces)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
