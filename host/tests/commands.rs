@@ -38,12 +38,22 @@ fn help_tells_every_option_with_its_default_and_variable() {
     let help = stdout(&["--help"]);
     for part in [
         "--listen <ADDRESS:PORT>",
-        "[env: LISTEN] [default: 0.0.0.0:5000]",
+        "[env: LISTEN]",
+        "[default: 0.0.0.0:5000]",
         "--component <FILE>",
         "[env: COMPONENT]",
         "inspect",
         "healthcheck",
         "APP_VERSION and COMMIT_SHA",
+        "--lockdown <MODE>",
+        "--request-timeout <TIME>",
+        "--max-memory <SIZE>",
+        "--max-concurrency <COUNT>",
+        "--client-timeout <TIME>",
+        "--idle-timeout <TIME>",
+        "--max-body <SIZE>",
+        "--max-connections <COUNT>",
+        "--drain-timeout <TIME>",
     ] {
         assert!(help.contains(part), "no `{part}` in {help}");
     }
@@ -126,7 +136,7 @@ fn what_compile_writes_is_served() {
     let compiled = directory.path().join("probe.cwasm");
     let compiled = compiled.to_str().unwrap();
     assert_eq!(stdout(&["compile", probe_artifact::PATH, compiled]), "");
-    let service = Service::start_with_component(compiled);
+    let service = Service::start_with_options(&["--component", compiled]);
     assert_eq!(service.get("/count").text(), "1");
     service.finish();
 

@@ -11,7 +11,7 @@ mod support;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -88,7 +88,7 @@ fn closed(service: &Service) {
 
 #[test]
 fn a_request_in_flight_is_answered() {
-    let service = Service::start_with_component(probe_artifact::PATH);
+    let service = Service::start_probe(&[]);
     let mut stream = in_flight(&service);
     service.signal(Signal::SIGTERM);
     closed(&service);
@@ -106,7 +106,7 @@ fn a_request_in_flight_is_answered() {
 
 #[test]
 fn a_second_signal_ends_it_at_once() {
-    let service = Service::start_with_component(probe_artifact::PATH);
+    let service = Service::start_probe(&[]);
     let waiting = in_flight(&service);
     let mut computing = service.connect();
     computing.write_all(b"GET /spin HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
@@ -192,4 +192,34 @@ fn on_a_terminal_the_log_is_text() {
     assert!(line.contains("serving /status") && !line.starts_with('{'), "{line}");
     kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
     assert!(child.wait().unwrap().success());
+}
+
+/// Serves failures with `log` as standard error until a signal comes, which has to end it well.
+fn fails_into(log: Stdio) {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut command = support::status_host();
+    command.args(["--component", probe_artifact::PATH, "--listen", &port.to_string()]);
+    let mut child = command.stderr(log).spawn().unwrap();
+    while TcpStream::connect(port).is_err() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let mut stream = support::connect(port);
+    // More lines than a pipe and the buffer in front of it hold.
+    for _ in 0..6000 {
+        assert!(support::get_on(&mut stream, "/trap").starts_with("HTTP/1.1 500 "));
+    }
+    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_full_disk_for_the_log_stops_nothing() {
+    fails_into(fs::File::options().write(true).open("/dev/full").unwrap().into());
+}
+
+#[test]
+fn a_log_that_nobody_reads_stops_nothing() {
+    let (unread, log) = std::io::pipe().unwrap();
+    fails_into(log.into());
+    drop(unread);
 }

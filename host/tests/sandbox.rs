@@ -9,7 +9,6 @@
 
 mod support;
 
-use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::{fs, thread};
 
@@ -38,7 +37,7 @@ fn the_environment_is_two_variables() {
 fn ten_thousand_requests_share_no_instance() {
     const CONNECTIONS: usize = 64;
     const REQUESTS: usize = 10_000;
-    let service = Service::start_with_component(probe_artifact::PATH);
+    let service = Service::start_probe(&[]);
     let address = service.address;
     let clients: Vec<_> = (0..CONNECTIONS)
         .map(|client| {
@@ -65,75 +64,8 @@ fn count_answers(address: SocketAddr, requests: usize) -> usize {
 }
 
 #[test]
-fn a_failing_guest_is_answered_for() {
-    let service = Service::start_with_component(probe_artifact::PATH);
-    let failures = [
-        ("/trap", 500, "wasm `unreachable` instruction executed"),
-        ("/trap-after-response", 500, "wasm `unreachable` instruction executed"),
-        ("/long-write", 500, "Buffer too large for blocking-write-and-flush"),
-        ("/silent", 502, "returned without a response"),
-        ("/error", 502, "as asked"),
-        ("/early-hints", 502, "its status is not a final one"),
-        ("/unfinished-body", 502, "its body was not finished"),
-        ("/dropped-body", 502, "its body was cut short"),
-        ("/short-body", 502, "its body was cut short"),
-        ("/lying-length", 502, "its body was not finished"),
-        (
-            "/no-body-but-length",
-            502,
-            "its body is not of the length that it promises",
-        ),
-        ("/over-a-mebibyte", 502, "more than 1048576 bytes"),
-    ];
-    for (path, status, _) in failures {
-        service.get(path).assert_problem(status);
-        assert_eq!(service.get("/count").text(), "1", "after {path}");
-    }
-    let log = service.finish();
-    let told: Vec<_> = log.iter().filter(|line| line["level"] == "ERROR").collect();
-    assert_eq!(told.len(), failures.len(), "{told:?}");
-    for ((path, _, reason), line) in failures.iter().zip(told) {
-        let failure = line["failure"].as_str().unwrap();
-        assert!(failure.contains(reason) && !failure.contains('\n'), "{path}: {failure}");
-    }
-}
-
-#[test]
-fn a_request_for_which_no_instance_is_free_is_refused() {
-    let service = Service::start_with_component(probe_artifact::PATH);
-    let request = b"POST /wait-for-body HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 1\r\n\r\n";
-    let mut waiting: Vec<_> = (0..256).map(|_| service.connect()).collect();
-    for stream in &mut waiting {
-        stream.write_all(request).unwrap();
-    }
-    let refused = loop {
-        let response = service.get("/count");
-        if response.status != 200 {
-            break response;
-        }
-    };
-    refused.assert_problem(503);
-    assert_eq!(refused.header("retry-after"), "1");
-    for stream in &mut waiting {
-        let mut answer = String::new();
-        stream.write_all(b"!").unwrap();
-        stream.read_to_string(&mut answer).unwrap();
-        assert!(
-            answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with('!'),
-            "{answer}"
-        );
-    }
-    assert_eq!(service.get("/count").text(), "1");
-    let log = service.finish();
-    assert!(
-        log[0]["failure"].as_str().unwrap().starts_with("no instance is free"),
-        "{log:?}"
-    );
-}
-
-#[test]
 fn an_unusual_answer_is_passed_on() {
-    let service = Service::start_with_component(probe_artifact::PATH);
+    let service = Service::start_probe(&[]);
     assert_eq!(service.get("/no-content").status, 204);
     assert_eq!(service.get("/mebibyte").body.len(), 1024 * 1024);
     assert_eq!(

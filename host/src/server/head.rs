@@ -193,12 +193,16 @@ fn malformed(error: Error, head: &[u8]) -> Rejection {
     }
 }
 
-/// Whether the request line names a version as RFC 9112 section 2.3 spells it: one that exists, or will.
+/// Whether the request line is one but for its version, which RFC 9112 section 2.3 spells so, and which is not ours.
 fn is_other_version(head: &[u8]) -> bool {
     let line = head.trim_ascii_start().split(|byte| *byte == b'\r').next();
-    let version = line.and_then(|line| line.rsplit(|byte| *byte == b' ').next());
-    matches!(version, Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor])
-        if major.is_ascii_digit() && minor.is_ascii_digit())
+    let mut parts = line.unwrap_or_default().split(|byte| *byte == b' ').skip(2);
+    let (version, rest) = (parts.next(), parts.next());
+    let is_version = |version: &[u8]| match version {
+        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] => major.is_ascii_digit() && minor.is_ascii_digit(),
+        _ => false,
+    };
+    rest.is_none() && version.is_some_and(is_version)
 }
 
 fn bad(detail: &'static str) -> Rejection {

@@ -25,7 +25,6 @@ mod stop;
 
 use std::env;
 use std::io;
-use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -34,7 +33,7 @@ use tracing::{info, warn};
 
 use crate::config::{self, Cli, Limits};
 use crate::error::Error;
-use crate::lockdown::{self, Locking};
+use crate::lockdown;
 use crate::sandbox::{self, Sandbox};
 use crate::telemetry;
 use accept::Accept;
@@ -67,6 +66,10 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
     let service = Service::new(sandbox, local, &cli.limits);
     let runtime = runtime().map_err(Error::system("start the threads of the service"))?;
     let served = runtime.block_on(async {
+        let listener = tokio::net::TcpListener::from_std(listener).map_err(Error::system("watch the socket"))?;
+        let signals = held.release().map_err(Error::system("listen for signals"))?;
+        locking.complete()?;
+        warn_of_files(files, &cli.limits);
         info!(
             address = %local,
             component = loaded.name,
@@ -75,26 +78,12 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
             commit_sha = grant.commit_sha(),
             "serving /status"
         );
-        warn_of_files(files, &cli.limits);
-        serve(service, listener, held, locking, cli.limits).await
+        Accept::new(service, cli.limits).serve(listener, signals).await;
+        Ok(())
     });
     // Not by dropping it, which would wait for a guest that never ends.
     runtime.shutdown_background();
     served
-}
-
-async fn serve(
-    service: Service,
-    listener: TcpListener,
-    held: Held,
-    locking: Locking,
-    limits: Limits,
-) -> Result<(), Error> {
-    let listener = tokio::net::TcpListener::from_std(listener).map_err(Error::system("watch the socket"))?;
-    let signals = held.release().map_err(Error::system("listen for signals"))?;
-    locking.complete()?;
-    Accept::new(service, limits).serve(listener, signals).await;
-    Ok(())
 }
 
 fn runtime() -> io::Result<Runtime> {

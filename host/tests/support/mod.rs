@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::ffi::{OsStr, OsString};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
@@ -31,8 +31,9 @@ pub fn in_environment(mut command: Command) -> Command {
         .env_clear()
         .env("APP_VERSION", VERSION)
         .env("COMMIT_SHA", COMMIT);
-    if let Some(profile) = std::env::var_os("LLVM_PROFILE_FILE") {
-        command.env("LLVM_PROFILE_FILE", profile);
+    if let Ok(profile) = std::env::var("LLVM_PROFILE_FILE") {
+        // Written all the time: at its end the process has no way to open a file.
+        command.env("LLVM_PROFILE_FILE", profile.replace("%p", "%p%c"));
     }
     command
 }
@@ -69,6 +70,8 @@ pub fn assert_refused(output: &Output, code: i32, parts: &[&str]) {
 /// The binary while it serves. Dropped, it is killed.
 pub struct Service {
     pub address: SocketAddr,
+    /// The lines of the log that come before the one that tells of the start.
+    pub before: Vec<Value>,
     pub start: Value,
     child: Child,
     log: Option<JoinHandle<Vec<Value>>>,
@@ -79,22 +82,34 @@ impl Service {
         Self::start_with(status_host())
     }
 
-    pub fn start_with_component(file: &str) -> Self {
+    pub fn start_with_options(options: &[&str]) -> Self {
         let mut command = status_host();
-        command.args(["--component", file]);
+        command.args(options);
         Self::start_with(command)
+    }
+
+    /// Serves the component whose paths are ways to behave.
+    pub fn start_probe(options: &[&str]) -> Self {
+        Self::start_with_options(&[&["--component", probe_artifact::PATH], options].concat())
     }
 
     pub fn start_with(mut command: Command) -> Self {
         let child = command.env("LISTEN", "127.0.0.1:0").stderr(Stdio::piped()).spawn();
         let mut child = child.unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap());
-        let mut first = String::new();
-        lines.read_line(&mut first).unwrap();
-        let start = serde_json::from_str::<Value>(&first);
-        let start = start.unwrap_or_else(|_| panic!("it did not start: {first}"));
+        let mut before = Vec::new();
+        let start = loop {
+            let mut line = String::new();
+            lines.read_line(&mut line).unwrap();
+            let line = serde_json::from_str::<Value>(&line).unwrap_or_else(|_| panic!("it did not start: {line}"));
+            if line["message"] == "serving /status" {
+                break line;
+            }
+            before.push(line);
+        };
         Self {
             address: start["address"].as_str().unwrap().parse().unwrap(),
+            before,
             start,
             child,
             log: Some(thread::spawn(|| read_log(lines))),
@@ -105,7 +120,19 @@ impl Service {
         kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
     }
 
-    /// Waits for the end; returns it with all lines of the log but the first.
+    /// The number of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Bytes of memory that are resident.
+    pub fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
+    }
+
+    /// Waits for the end; returns it with the lines of the log after the start.
     pub fn wait(mut self) -> (ExitStatus, Vec<Value>) {
         let status = self.child.wait().unwrap();
         (status, self.log.take().unwrap().join().unwrap())
@@ -139,6 +166,19 @@ impl Service {
     }
 }
 
+/// Reads what comes until the other side closes the connection, be it in good order or not.
+pub fn read_to_close(stream: &mut TcpStream) -> Vec<u8> {
+    let (mut answer, mut piece) = (Vec::new(), [0; 4096]);
+    loop {
+        match stream.read(&mut piece) {
+            Ok(0) => return answer,
+            Ok(read) => answer.extend_from_slice(&piece[..read]),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => return answer,
+            Err(error) => panic!("{error} after {:?}", String::from_utf8_lossy(&answer)),
+        }
+    }
+}
+
 /// A connection to `address` whose reads do not wait for ever.
 pub fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
@@ -150,9 +190,7 @@ pub fn connect(address: SocketAddr) -> TcpStream {
 pub fn send(address: SocketAddr, bytes: impl AsRef<[u8]>) -> Response {
     let mut stream = connect(address);
     stream.write_all(bytes.as_ref()).unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    Response::parse(&answer)
+    Response::parse(&read_to_close(&mut stream))
 }
 
 /// Asks for `target` on a connection that stays open, and reads one whole response: what its content-length says.

@@ -51,9 +51,24 @@ impl Guest for Probe {
                 let read = body.stream().unwrap().blocking_read(1).unwrap();
                 answer(out, &[], std::str::from_utf8(&read).unwrap());
             }
-            "/spin" => loop {
-                std::hint::spin_loop();
+            "/spin" => spin(),
+            "/answer-then-spin" => {
+                answer(out, &[], "this must not be seen");
+                spin()
+            }
+            "/answer-twice" => answer_twice(out),
+            "/allocate" => allocate(),
+            "/recurse" => answer(out, &[], &recurse(1).to_string()),
+            "/leak" => loop {
+                std::mem::forget(Fields::new());
             },
+            "/forbidden-headers" => forbidden_headers(out),
+            "/ten-thousand-headers" => many_headers(out, 10_000),
+            "/hundred-and-one-headers" => many_headers(out, 101),
+            "/gigabyte" => gigabyte(out),
+            "/long-call" => {
+                let _ = Fields::from_list(&[("a".to_owned(), vec![b'x'; 2 * 1024 * 1024 + 1])]);
+            }
             "/silent" => drop(out),
             "/error" => ResponseOutparam::set(out, Err(ErrorCode::InternalError(Some("as asked".to_owned())))),
             "/early-hints" => ResponseOutparam::set(out, Ok(head(103, &[]))),
@@ -67,6 +82,62 @@ impl Guest for Probe {
             "/over-a-mebibyte" => answer(out, &[], &"x".repeat(1024 * 1024 + 1)),
             target => answer(out, &[], target),
         }
+    }
+}
+
+fn spin() -> ! {
+    loop {
+        std::hint::spin_loop();
+    }
+}
+
+/// Allocates, and writes to what it gets, until there is no more.
+fn allocate() -> ! {
+    let mut taken = Vec::new();
+    loop {
+        taken.push(std::hint::black_box(vec![1_u8; 64 * 1024]));
+    }
+}
+
+fn recurse(depth: u64) -> u64 {
+    if depth == 0 {
+        return 0;
+    }
+    std::hint::black_box(recurse(std::hint::black_box(depth + 1))) + 1
+}
+
+/// Uses what it has been given for one answer a second time.
+fn answer_twice(out: ResponseOutparam) {
+    let handle = out.handle();
+    ResponseOutparam::set(out, Ok(head(200, &[])));
+    #[expect(unsafe_code, reason = "that the handle is gone is what the host has to see")]
+    let again = unsafe { ResponseOutparam::from_handle(handle) };
+    ResponseOutparam::set(again, Ok(head(200, &[])));
+}
+
+/// Tries what a guest must not say, and tells how much of it was let through.
+fn forbidden_headers(out: ResponseOutparam) {
+    let forbidden = ["connection", "transfer-encoding", "upgrade", "keep-alive", "host"];
+    let set = |name: &&str| Fields::from_list(&[((*name).to_owned(), b"close".to_vec())]).is_ok();
+    let let_through = forbidden.iter().filter(|name| set(name)).count();
+    let split = Fields::from_list(&[("a".to_owned(), b"b\r\nc: d".to_vec())]).is_ok();
+    answer(out, &[], &format!("{let_through} {split}"));
+}
+
+fn many_headers(out: ResponseOutparam, count: usize) {
+    let headers: Vec<_> = (0..count).map(|n| (format!("x-{n}"), b"y".to_vec())).collect();
+    let head = OutgoingResponse::new(Fields::from_list(&headers).unwrap());
+    ResponseOutparam::set(out, Ok(head));
+}
+
+/// Writes on, also when nobody takes it any more.
+fn gigabyte(out: ResponseOutparam) {
+    let head = head(200, &[]);
+    let body = head.body().unwrap();
+    ResponseOutparam::set(out, Ok(head));
+    let stream = body.write().unwrap();
+    for _ in 0..1024 * 1024 * 1024 / 4096 {
+        let _ = stream.blocking_write_and_flush(&[b'x'; 4096]);
     }
 }
 

@@ -1,0 +1,235 @@
+//! Hostile guests: each is answered for, and costs nobody else anything.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use support::Service;
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+
+/// What a guest does, the status that tells of it, and what the log says was the reason.
+const FAILURES: [(&str, u16, &str); 24] = [
+    ("/spin", 504, "did not end within 200 ms (--request-timeout)"),
+    ("/answer-then-spin", 504, "did not end within 200 ms"),
+    ("/allocate", 500, "of which 4194304 are allowed (--max-memory)"),
+    ("/recurse", 500, "call stack exhausted"),
+    ("/leak", 500, "it holds 1000 resources"),
+    ("/trap", 500, "wasm `unreachable` instruction executed"),
+    ("/trap-after-response", 500, "wasm `unreachable` instruction executed"),
+    ("/answer-twice", 500, "unknown handle index"),
+    ("/long-write", 500, "Buffer too large for blocking-write-and-flush"),
+    ("/long-call", 500, "fuel allocated for hostcalls has been exhausted"),
+    ("/ten-thousand-headers", 500, "total size of fields exceeds limit"),
+    ("/hundred-and-one-headers", 502, "it has more than 100 headers"),
+    ("/silent", 502, "returned without a response"),
+    ("/error", 502, "as asked"),
+    ("/early-hints", 502, "its status is not a final one"),
+    ("/unfinished-body", 502, "its body was not finished"),
+    ("/dropped-body", 502, "its body was cut short"),
+    ("/short-body", 502, "its body was cut short"),
+    ("/lying-length", 502, "its body was not finished"),
+    (
+        "/no-body-but-length",
+        502,
+        "its body is not of the length that it promises",
+    ),
+    ("/over-a-mebibyte", 502, "more than 1048576 bytes"),
+    ("/gigabyte", 502, "more than 1048576 bytes"),
+    ("/over-a-mebibyte", 502, "more than 1048576 bytes"),
+    ("/spin", 504, "did not end within 200 ms"),
+];
+
+/// Enough memory for what some of them do before they fail, and not much time.
+const OPTIONS: [&str; 4] = ["--max-memory", "4MiB", "--request-timeout", "200ms"];
+
+#[test]
+fn a_failing_guest_is_answered_for() {
+    let service = Service::start_probe(&OPTIONS);
+    for (path, status, _) in FAILURES {
+        service.get(path).assert_problem(status);
+        assert_eq!(service.get("/count").text(), "1", "after {path}");
+    }
+    let log = service.finish();
+    let told: Vec<_> = log.iter().filter(|line| line["level"] == "ERROR").collect();
+    assert_eq!(told.len(), FAILURES.len(), "{told:?}");
+    for ((path, _, reason), line) in FAILURES.iter().zip(told) {
+        let failure = line["failure"].as_str().unwrap();
+        assert!(failure.contains(reason) && !failure.contains('\n'), "{path}: {failure}");
+    }
+}
+
+#[test]
+fn a_failing_guest_costs_its_neighbours_nothing() {
+    let service = Service::start_probe(&["--max-memory", "4MiB", "--request-timeout", "2s"]);
+    let (address, over) = (service.address, AtomicBool::new(false));
+    thread::scope(|scope| {
+        let neighbours: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut stream = support::connect(address);
+                    let mut answers = 0;
+                    while !over.load(Ordering::Relaxed) {
+                        let answer = support::get_on(&mut stream, "/count");
+                        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with('1'), "{answer}");
+                        answers += 1;
+                    }
+                    answers
+                })
+            })
+            .collect();
+        let hostile: Vec<_> = FAILURES
+            .iter()
+            .map(|(path, status, _)| scope.spawn(|| service.get(path).assert_problem(*status)))
+            .collect();
+        let answered: Vec<_> = hostile.into_iter().map(thread::ScopedJoinHandle::join).collect();
+        over.store(true, Ordering::Relaxed);
+        assert!(answered.iter().all(Result::is_ok));
+        for neighbour in neighbours {
+            assert!(neighbour.join().unwrap() > 0);
+        }
+    });
+    service.finish();
+}
+
+#[test]
+fn the_memory_of_a_failing_guest_is_given_back() {
+    /// What an allocator may keep for later.
+    const SLACK: u64 = 4 * 1024 * 1024;
+    let service = Service::start_probe(&["--max-memory", "4MiB", "--request-timeout", "20ms"]);
+    let round = || {
+        for (path, ..) in FAILURES {
+            service.get(path);
+        }
+    };
+    round();
+    let before = service.resident();
+    for _ in 0..10 {
+        round();
+    }
+    let after = service.resident();
+    assert!(after < before + SLACK, "{before} bytes before, {after} after");
+    service.finish();
+}
+
+#[test]
+fn a_forbidden_header_is_not_let_through() {
+    let service = Service::start_probe(&[]);
+    let response = service.get("/forbidden-headers");
+    assert_eq!((response.status, response.text()), (200, "0 false"));
+    service.finish();
+}
+
+#[test]
+fn a_request_for_which_no_instance_is_free_is_refused() {
+    let service = Service::start_probe(&["--max-concurrency", "2", "--request-timeout", "2s"]);
+    let address = service.address;
+    let request = b"GET /spin HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    let busy: Vec<_> = (0..2)
+        .map(|_| thread::spawn(move || support::send(address, request)))
+        .collect();
+    let refused = loop {
+        let response = service.get("/count");
+        if response.status != 200 {
+            break response;
+        }
+    };
+    refused.assert_problem(503);
+    assert_eq!(refused.header("retry-after"), "1");
+    for guest in busy {
+        guest.join().unwrap().assert_problem(504);
+    }
+    assert_eq!(service.get("/count").text(), "1");
+    let log = service.finish();
+    let reason = log[0]["failure"].as_str().unwrap();
+    assert!(reason.starts_with("no instance is free"), "{log:?}");
+}
+
+#[test]
+fn guests_that_loop_do_not_stop_the_service() {
+    let service = Service::start_probe(&["--request-timeout", "3s"]);
+    let address = service.address;
+    let loops: Vec<_> = (0..16)
+        .map(|_| thread::spawn(move || support::send(address, "GET /spin HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")))
+        .collect();
+    thread::sleep(Duration::from_millis(200));
+    // All threads of the service compute. A request that had to wait for one would come too late for its own limit.
+    assert_eq!(service.get("/count").text(), "1");
+    assert!(loops.iter().all(|guest| !guest.is_finished()));
+    for guest in loops {
+        guest.join().unwrap().assert_problem(504);
+    }
+    service.finish();
+}
+
+/// A component of the world `status` whose core module is `module`, for what no compiler would make.
+fn component(module: &str) -> Vec<u8> {
+    let mut resolve = wit_parser::Resolve::default();
+    let wit = concat!(env!("CARGO_MANIFEST_DIR"), "/../wit");
+    let (package, _) = resolve.push_dir(wit).unwrap();
+    let world = resolve.select_world(&[package], Some("status")).unwrap();
+    let mut module = wat::parse_str(module).unwrap();
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
+    let encoder = ComponentEncoder::default().module(&module).unwrap();
+    encoder.validate(true).encode().unwrap()
+}
+
+/// The handler of a core module.
+const HANDLE: &str = r#"func (export "wasi:http/incoming-handler@0.2.12#handle") (param i32 i32)"#;
+
+#[test]
+fn a_guest_that_grows_its_table_is_stopped() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("table.wasm");
+    let module = format!(
+        "(module
+            (memory (export \"memory\") 1)
+            (table 1 funcref)
+            ({HANDLE} (loop (br_if 0 (i32.ge_s (table.grow (ref.null func) (i32.const 100)) (i32.const 0))))))"
+    );
+    fs::write(&file, component(&module)).unwrap();
+    let service = Service::start_with_options(&["--component", file.to_str().unwrap()]);
+    service.get("/").assert_problem(500);
+    let log = service.finish();
+    let reason = log[0]["failure"].as_str().unwrap();
+    assert!(reason.contains("a table would grow to 10001 elements"), "{reason}");
+}
+
+#[test]
+fn a_component_that_cannot_be_started_is_refused() {
+    let modules = [
+        (
+            "(memory (export \"memory\") 65)",
+            "its memory would grow to 4259840 bytes, of which 4194304 are allowed (--max-memory)",
+        ),
+        (
+            "(memory (export \"memory\") 1) (table 10001 funcref)",
+            "a table would grow to 10001 elements",
+        ),
+        (
+            "(memory (export \"memory\") 1) (func $start (loop (br 0))) (start $start)",
+            "did not end within 200 ms",
+        ),
+        (
+            "(memory (export \"memory\") 1) (func $start unreachable) (start $start)",
+            "wasm `unreachable` instruction executed",
+        ),
+    ];
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("start.wasm");
+    for (module, reason) in modules {
+        fs::write(&file, component(&format!("(module {module} ({HANDLE}))"))).unwrap();
+        let options = [&["--component", file.to_str().unwrap()], &OPTIONS[..]].concat();
+        let output = support::run(&[&options[..], &["--listen", "127.0.0.1:0"]].concat(), &[]);
+        support::assert_refused(&output, 2, &["no instance of the component", "start.wasm", reason]);
+    }
+}
