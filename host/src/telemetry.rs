@@ -1,24 +1,50 @@
 //! What the operator sees: events on standard error, one a line; JSON where a program reads them, text on a terminal.
+//!
+//! A thread of its own writes them. `tracing-appender` does the same, and prints to standard output when its thread does
+//! not end in time, which panics where nobody reads that.
 
-use std::io::{self, IsTerminal};
-
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+use std::io::{self, IsTerminal, Write};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+use std::time::Duration;
 
 /// Events that wait to be written. Those that come while so many wait are lost.
 const WAITING: usize = 4096;
 
-/// Sends the events of this process to standard error from now on, by way of a thread of their own. Events that cannot
-/// be written are lost, and nothing else: a collector of logs that goes away, or takes its time, must not take the
-/// service with it. What still waits is written when the guard is dropped, within a second.
-#[must_use]
-pub fn start() -> WorkerGuard {
-    let (writer, guard) = NonBlockingBuilder::default()
-        .buffered_lines_limit(WAITING)
-        .thread_name("log")
-        .finish(io::stderr());
+/// How long the end waits for events to be written.
+const LAST_WRITES: Duration = Duration::from_secs(1);
+
+enum Message {
+    /// An event, as it is written.
+    Event(Vec<u8>),
+    /// All events before this are written: tell so.
+    End(SyncSender<()>),
+}
+
+/// Where events go: into the queue of the thread that writes them.
+#[derive(Clone)]
+struct Queue(SyncSender<Message>);
+
+/// Writes what still waits when it is dropped, within a second.
+pub struct Log(Queue);
+
+/// Sends the events of this process to standard error from now on. Events that cannot be written are lost, and nothing
+/// else: a collector of logs that goes away, or takes its time, must not take the service with it.
+///
+/// # Errors
+///
+/// Where the thread cannot be started.
+pub fn start() -> io::Result<Log> {
+    let (sender, receiver) = sync_channel(WAITING);
+    thread::Builder::new()
+        .name("log".to_owned())
+        .spawn(|| write(receiver))?;
+    let queue = Queue(sender);
+    let writer = queue.clone();
     let events = tracing_subscriber::fmt()
-        .with_writer(writer)
+        .with_writer(move || writer.clone())
         .with_target(false)
+        .with_ansi(false)
         .log_internal_errors(false);
     // Fails where events are sent somewhere already, which is then the wish of whoever embeds this.
     let _ = if io::stderr().is_terminal() {
@@ -26,5 +52,38 @@ pub fn start() -> WorkerGuard {
     } else {
         events.json().flatten_event(true).try_init()
     };
-    guard
+    Ok(Log(queue))
+}
+
+fn write(messages: Receiver<Message>) {
+    for message in messages {
+        match message {
+            Message::Event(event) => drop(io::stderr().write_all(&event)),
+            Message::End(written) => drop(written.send(())),
+        }
+    }
+}
+
+impl Write for Queue {
+    /// Takes whole events, which is how they come.
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        // Fails where the queue is full.
+        let _ = self.0.try_send(Message::Event(event.to_vec()));
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        let (written, all) = sync_channel(1);
+        let Queue(sender) = &self.0;
+        // A queue that is full has a reader that is not worth waiting for.
+        if sender.try_send(Message::End(written)).is_ok() {
+            let _ = all.recv_timeout(LAST_WRITES);
+        }
+    }
 }

@@ -122,7 +122,9 @@ fn a_connection_does_not_idle_for_ever() {
 fn a_body_has_a_limit() {
     let service = Service::start_probe(&["--max-body", "8"]);
     let post = |framing: &str, body: &str| {
-        service.send(format!("POST /wait-for-body HTTP/1.1\r\nhost: a\r\n{framing}\r\n\r\n{body}"))
+        service.send(format!(
+            "POST /wait-for-body HTTP/1.1\r\nhost: a\r\n{framing}\r\n\r\n{body}"
+        ))
     };
     let within = post("content-length: 8", "12345678");
     assert_eq!((within.status, within.text()), (200, "1"));
@@ -140,7 +142,10 @@ fn a_long_body_that_is_refused_does_not_take_the_answer_with_it() {
     let service = Service::start();
     for _ in 0..20 {
         let body = "x".repeat(1024 * 1024);
-        let request = format!("POST /status HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        let request = format!(
+            "POST /status HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
         service.send(request).assert_problem(413);
     }
     service.finish();
@@ -182,7 +187,9 @@ fn requests_that_come_at_once_are_answered_in_turn() {
 fn a_head_has_limits() {
     let service = Service::start();
     let get = |target: &str, fields: &str| {
-        service.send(format!("GET {target} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{fields}\r\n"))
+        service.send(format!(
+            "GET {target} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{fields}\r\n"
+        ))
     };
     let fields = |count: usize| "a: b\r\n".repeat(count);
     assert_eq!(get("/status", &fields(98)).status, 200);
@@ -212,7 +219,10 @@ fn a_connection_above_the_limit_is_refused() {
     }
     let refused = service.get("/status");
     refused.assert_problem(503);
-    assert_eq!((refused.header("retry-after"), refused.header("connection")), ("1", "close"));
+    assert_eq!(
+        (refused.header("retry-after"), refused.header("connection")),
+        ("1", "close")
+    );
     let mut crowd: Vec<_> = (0..REFUSALS).map(|_| service.connect()).collect();
     let mut above = service.connect();
     assert_eq!(support::read_to_close(&mut above), b"", "no room to be told");

@@ -159,7 +159,9 @@ fn guests_that_loop_do_not_stop_the_service() {
     let service = Service::start_probe(&["--request-timeout", "3s"]);
     let address = service.address;
     let loops: Vec<_> = (0..16)
-        .map(|_| thread::spawn(move || support::send(address, "GET /spin HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")))
+        .map(|_| {
+            thread::spawn(move || support::send(address, "GET /spin HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"))
+        })
         .collect();
     thread::sleep(Duration::from_millis(200));
     // All threads of the service compute. A request that had to wait for one would come too late for its own limit.

@@ -16,10 +16,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use nix::pty::openpty;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use serde_json::Value;
-use support::{COMMIT, Service, VERSION};
+use support::{COMMIT, Process, Service, VERSION};
 
 fn message(line: &Value) -> &str {
     line["message"].as_str().unwrap()
@@ -120,23 +119,7 @@ fn a_second_signal_ends_it_at_once() {
 }
 
 #[test]
-fn a_closed_standard_error_stops_nothing() {
-    let mut command = support::status_host();
-    command
-        .args(["--component", probe_artifact::PATH])
-        .env("LISTEN", "127.0.0.1:0");
-    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-    let mut line = String::new();
-    let mut log = BufReader::new(child.stderr.take().unwrap());
-    log.read_line(&mut line).unwrap();
-    drop(log);
-    let start: Value = serde_json::from_str(&line).unwrap();
-    let mut stream = support::connect(start["address"].as_str().unwrap().parse().unwrap());
-    for _ in 0..2 {
-        assert!(support::get_on(&mut stream, "/trap").starts_with("HTTP/1.1 500 "));
-    }
-    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+fn an_error_that_cannot_be_told_keeps_its_exit_code() {
     let full = fs::File::options().write(true).open("/dev/full").unwrap();
     let refused = support::status_host().arg("--nonsense").stderr(full).status().unwrap();
     assert_eq!(refused.code(), Some(2));
@@ -179,47 +162,51 @@ fn what_is_no_http_ends_its_own_connection_only() {
 fn on_a_terminal_the_log_is_text() {
     let terminal = openpty(None, None).unwrap();
     let mut command = support::status_host();
-    let mut child = command
-        .env("LISTEN", "127.0.0.1:0")
-        .stderr(terminal.slave)
-        .spawn()
-        .unwrap();
+    command.env("LISTEN", "127.0.0.1:0").stderr(terminal.slave);
+    let mut process = Process(command.spawn().unwrap());
     drop(command);
-    let mut line = String::new();
-    BufReader::new(fs::File::from(terminal.master))
-        .read_line(&mut line)
-        .unwrap();
-    assert!(line.contains("serving /status") && !line.starts_with('{'), "{line}");
-    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
-    assert!(child.wait().unwrap().success());
+    let lines = BufReader::new(fs::File::from(terminal.master)).lines();
+    let lines: Vec<_> = lines.take(2).map(Result::unwrap).collect();
+    assert!(lines[1].contains("serving /status"), "{lines:?}");
+    assert!(lines.iter().all(|line| !line.starts_with('{')), "{lines:?}");
+    process.signal(Signal::SIGTERM);
+    assert!(process.0.wait().unwrap().success());
 }
 
-/// Serves failures with `log` as standard error until a signal comes, which has to end it well.
-fn fails_into(log: Stdio) {
+/// Serves `failures`, a line of the log each, with `log` as standard error until a signal comes, which has to end it
+/// well.
+fn fails_into(log: Stdio, failures: usize) {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut command = support::status_host();
     command.args(["--component", probe_artifact::PATH, "--listen", &port.to_string()]);
-    let mut child = command.stderr(log).spawn().unwrap();
+    let mut process = Process(command.stderr(log).spawn().unwrap());
     while TcpStream::connect(port).is_err() {
         std::thread::sleep(Duration::from_millis(10));
     }
     let mut stream = support::connect(port);
-    // More lines than a pipe and the buffer in front of it hold.
-    for _ in 0..6000 {
+    for _ in 0..failures {
         assert!(support::get_on(&mut stream, "/trap").starts_with("HTTP/1.1 500 "));
     }
-    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    process.signal(Signal::SIGTERM);
+    assert_eq!(process.0.wait().unwrap().code(), Some(0));
 }
 
 #[test]
 fn a_full_disk_for_the_log_stops_nothing() {
-    fails_into(fs::File::options().write(true).open("/dev/full").unwrap().into());
+    fails_into(fs::File::options().write(true).open("/dev/full").unwrap().into(), 10);
 }
 
 #[test]
 fn a_log_that_nobody_reads_stops_nothing() {
     let (unread, log) = std::io::pipe().unwrap();
-    fails_into(log.into());
+    // More lines than a pipe and the queue in front of it hold.
+    fails_into(log.into(), 5000);
     drop(unread);
+}
+
+#[test]
+fn a_closed_standard_error_stops_nothing() {
+    let (read, log) = std::io::pipe().unwrap();
+    drop(read);
+    fails_into(log.into(), 10);
 }

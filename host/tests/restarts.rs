@@ -25,7 +25,11 @@ const RESTARTS: usize = 100;
 fn start(listener: &TcpListener) -> Service {
     let mut shell = support::in_environment(Command::new("/bin/sh"));
     shell
-        .args(["-c", r#"LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" 3<&0"#, env!("CARGO_BIN_EXE_status-host")])
+        .args([
+            "-c",
+            r#"LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" 3<&0"#,
+            env!("CARGO_BIN_EXE_status-host"),
+        ])
         .stdin(Stdio::from(OwnedFd::from(listener.try_clone().unwrap())));
     Service::start_with(shell)
 }
@@ -118,14 +122,24 @@ fn a_drain_has_an_end() {
     service.signal(Signal::SIGTERM);
     let (status, log) = service.wait();
     assert_eq!(status.code(), Some(0));
-    assert!(log.last().unwrap()["message"].as_str().unwrap().starts_with("the drain timed out"), "{log:?}");
+    assert!(
+        log.last().unwrap()["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("the drain timed out"),
+        "{log:?}"
+    );
 }
 
 #[test]
 fn what_is_handed_over_has_to_be_a_listening_socket() {
     let mut shell = support::in_environment(Command::new("/bin/sh"));
     shell
-        .args(["-c", r#"LISTEN_FDS=1 exec "$0" 3</dev/null"#, env!("CARGO_BIN_EXE_status-host")])
+        .args([
+            "-c",
+            r#"LISTEN_FDS=1 exec "$0" 3</dev/null"#,
+            env!("CARGO_BIN_EXE_status-host"),
+        ])
         .stdin(Stdio::null());
     let output = shell.output().unwrap();
     support::assert_refused(&output, 1, &["LISTEN_FDS", "not a socket"]);
@@ -136,5 +150,8 @@ fn a_closed_listener_refuses() {
     let service = Service::start();
     let address = service.address;
     service.finish();
-    assert_eq!(TcpStream::connect(address).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    assert_eq!(
+        TcpStream::connect(address).unwrap_err().kind(),
+        ErrorKind::ConnectionRefused
+    );
 }

@@ -69,6 +69,10 @@ const SERVING_HERE: &[c_long] = &[libc::SYS_epoll_wait, libc::SYS_poll];
 #[cfg(not(target_arch = "x86_64"))]
 const SERVING_HERE: &[c_long] = &[];
 
+/// What fails by itself, and is not worth to be killed for: to open a file, which Landlock denies. The allocator of the C
+/// library looks at `/proc/sys/vm/overcommit_memory`, and does without.
+const FAILING: &[c_long] = &[libc::SYS_openat];
+
 /// What a system call that is not on the list comes to.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Otherwise {
@@ -92,7 +96,10 @@ fn filter(otherwise: Otherwise) -> Result<BpfProgram, BackendError> {
     rules.insert(libc::SYS_mprotect, vec![without(2, PROT_EXEC)?]);
     let otherwise = match otherwise {
         Otherwise::Fail => SeccompAction::Errno(libc::EPERM.unsigned_abs()),
-        Otherwise::Kill => SeccompAction::KillProcess,
+        Otherwise::Kill => {
+            rules.extend(FAILING.iter().map(any));
+            SeccompAction::KillProcess
+        }
     };
     SeccompFilter::new(rules, otherwise, SeccompAction::Allow, ARCH.try_into()?)?.try_into()
 }

@@ -8,7 +8,7 @@ use wasmtime::{Engine, Store, UpdateDeadline};
 
 use super::state::State;
 
-/// The longest that a guest computes before it lets others have their turn. A request takes some ten microseconds.
+/// How often guests that compute have to let others have their turn. A request takes some ten microseconds.
 const TICK: Duration = Duration::from_millis(5);
 
 /// Starts the clock of `engine`, on a thread of its own: guests may have taken all others. It ends with the engine.
@@ -25,9 +25,10 @@ pub(super) fn start(engine: &Engine) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes the guest of `store` give way at each tick. The executor then looks at sockets and timers first, the timer of
-/// the request's deadline among them.
+/// Makes the guest of `store` give way, at each tick from its second on: the first may come when it has hardly begun, and
+/// one that waits for its next turn holds its instance. The executor then looks at sockets and timers first, the timer
+/// of the request's deadline among them.
 pub(super) fn give_way(store: &mut Store<State>) {
-    store.set_epoch_deadline(1);
+    store.set_epoch_deadline(2);
     store.epoch_deadline_callback(|_| Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))));
 }

@@ -58,7 +58,10 @@ async fn whole(service: &Service, request: Request<Incoming>) -> Result<Request<
     if body.is_end_stream() {
         return Ok(Request::from_parts(head, Full::default()));
     }
-    let too_large = Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, "the body of the request is over the limit");
+    let too_large = Rejection::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "the body of the request is over the limit",
+    );
     let limit = service.max_body;
     // What says that it is too long is not asked to come.
     if body.size_hint().lower() > limit as u64 {

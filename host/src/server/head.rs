@@ -163,7 +163,9 @@ fn transfer(coding: &[u8]) -> Result<Framing, Rejection> {
     let mut codings = coding.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).rev();
     let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
     match codings.next() {
-        Some(last) if !is_chunked(last) => Err(bad("the last transfer coding is not chunked, so that the body has no end")),
+        Some(last) if !is_chunked(last) => Err(bad(
+            "the last transfer coding is not chunked, so that the body has no end",
+        )),
         _ if codings.clone().any(is_chunked) => Err(bad("the chunked coding is applied more than once")),
         _ if codings.next().is_some() => Err(Rejection::new(
             StatusCode::NOT_IMPLEMENTED,
@@ -214,5 +216,8 @@ fn too_large(detail: &'static str) -> Rejection {
 }
 
 fn target_too_long() -> Rejection {
-    Rejection::new(StatusCode::URI_TOO_LONG, "the target of the request has more than 8 KiB")
+    Rejection::new(
+        StatusCode::URI_TOO_LONG,
+        "the target of the request has more than 8 KiB",
+    )
 }

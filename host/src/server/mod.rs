@@ -62,7 +62,7 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
     // All threads are started from here on.
     let locking = lockdown::begin(cli.lockdown);
     let sandbox = Sandbox::new(&loaded, grant.clone(), cli.limits.sandbox())?;
-    let _log = telemetry::start();
+    let _log = telemetry::start().map_err(Error::system("start the log"))?;
     let service = Service::new(sandbox, local, &cli.limits);
     let runtime = runtime().map_err(Error::system("start the threads of the service"))?;
     let served = runtime.block_on(async {

@@ -67,13 +67,13 @@ pub fn assert_refused(output: &Output, code: i32, parts: &[&str]) {
     assert!(!message.contains("panicked"), "{message}");
 }
 
-/// The binary while it serves. Dropped, it is killed.
+/// The binary while it serves.
 pub struct Service {
     pub address: SocketAddr,
     /// The lines of the log that come before the one that tells of the start.
     pub before: Vec<Value>,
     pub start: Value,
-    child: Child,
+    process: Process,
     log: Option<JoinHandle<Vec<Value>>>,
 }
 
@@ -95,8 +95,8 @@ impl Service {
 
     pub fn start_with(mut command: Command) -> Self {
         let child = command.env("LISTEN", "127.0.0.1:0").stderr(Stdio::piped()).spawn();
-        let mut child = child.unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap());
+        let mut process = Process(child.unwrap());
+        let mut lines = BufReader::new(process.0.stderr.take().unwrap());
         let mut before = Vec::new();
         let start = loop {
             let mut line = String::new();
@@ -111,18 +111,18 @@ impl Service {
             address: start["address"].as_str().unwrap().parse().unwrap(),
             before,
             start,
-            child,
+            process,
             log: Some(thread::spawn(|| read_log(lines))),
         }
     }
 
     pub fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
+        self.process.signal(signal);
     }
 
     /// The number of the process.
     pub fn id(&self) -> u32 {
-        self.child.id()
+        self.process.0.id()
     }
 
     /// Bytes of memory that are resident.
@@ -134,7 +134,7 @@ impl Service {
 
     /// Waits for the end; returns it with the lines of the log after the start.
     pub fn wait(mut self) -> (ExitStatus, Vec<Value>) {
-        let status = self.child.wait().unwrap();
+        let status = self.process.0.wait().unwrap();
         (status, self.log.take().unwrap().join().unwrap())
     }
 
@@ -212,11 +212,20 @@ pub fn get_on(stream: &mut TcpStream, target: &str) -> String {
     }
 }
 
-impl Drop for Service {
+/// A process that does not outlive the test that started it.
+pub struct Process(pub Child);
+
+impl Process {
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.0.id().try_into().unwrap()), signal).unwrap();
+    }
+}
+
+impl Drop for Process {
     fn drop(&mut self) {
         // Both fail on a process that has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
