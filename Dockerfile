@@ -30,7 +30,7 @@ RUN set -e; \
     for file in component/build.rs host/build/main.rs host/src/main.rs host/tests/probe-artifact/build.rs; do \
         echo "$program" > "$file"; \
     done; \
-    echo "$library" > host/tests/stock.rs; \
+    echo "$library" | tee host/tests/load.rs > host/tests/stock.rs; \
     cargo fetch --locked
 
 # Gate: no crate that is known to be vulnerable, none from elsewhere, none under another licence.
@@ -38,8 +38,10 @@ ARG ADVISORY_DB=https://github.com/RustSec/advisory-db
 COPY deny.toml ./
 RUN make audit ADVISORY_DB="$ADVISORY_DB" || { echo "GATE audit: a dependency is not acceptable" >&2; exit 1; }
 
-# The tests are measured in the folder where the lints have their dependencies; nothing else is run from it.
-ENV CARGO_LLVM_COV_TARGET_DIR=/src/target
+# The tests are measured in the folder where the lints have their dependencies, and with the flags that those have;
+# nothing else is run from it.
+ENV CARGO_LLVM_COV_TARGET_DIR=/src/target \
+    RUSTFLAGS="-C llvm-args=-runtime-counter-relocation"
 RUN make dependencies
 
 # What is copied may be older than what was built on the empty crates, and cargo goes by the time.

@@ -17,6 +17,16 @@ LLVM_COV := target/tools/cargo-llvm-cov-$(LLVM_COV_VERSION)/bin/cargo-llvm-cov
 DENY_VERSION := 0.20.2
 DENY := target/tools/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 
+FUZZ_VERSION := 0.13.2
+FUZZ := target/tools/cargo-fuzz-$(FUZZ_VERSION)/bin/cargo-fuzz
+FUZZ_SECONDS ?= 60
+
+# The binary that is put under load: what ships, built here, unless another is named.
+STATUS_HOST ?= target/status-host
+shipped = $(if $(filter target/status-host,$(STATUS_HOST)),binary)
+load = STATUS_HOST=$(abspath $(STATUS_HOST)) cargo test --locked --package status-host --features load --test load -- \
+	--nocapture --test-threads 1
+
 # Where the audit takes the advisories from, for machines that reach a mirror only: anything that git can clone.
 RUSTSEC := https://github.com/RustSec/advisory-db
 ADVISORY_DB ?= $(RUSTSEC)
@@ -45,7 +55,7 @@ format: $(TOOLCHAIN) ## Check the format
 
 .PHONY: lint
 lint: $(TOOLCHAIN) ## Check the lints, in each set of features and on each target that is built
-	cargo clippy --locked --workspace --all-targets --features stock-runtime -- --deny warnings
+	cargo clippy --locked --workspace --all-targets --features stock-runtime,load -- --deny warnings
 	cargo clippy --locked --package status-host --no-default-features -- --deny warnings
 	cargo clippy --locked --package status-component --package probe --target wasm32-unknown-unknown -- --deny warnings
 
@@ -58,6 +68,20 @@ component: $(TOOLCHAIN) ## Build the portable component, target/component.wasm
 test-stock: $(TOOLCHAIN) $(WASMTIME) ## Run the component on a stock wasmtime (built from source, 5 minutes)
 	WASMTIME=$(abspath $(WASMTIME)) cargo test --locked --package status-host --features stock-runtime --test stock
 
+.PHONY: test-load
+test-load: $(TOOLCHAIN) $(shipped) ## Hold thousands of bad connections beside a good one; needs slowhttptest
+	$(load) --skip soak
+
+.PHONY: soak
+soak: $(TOOLCHAIN) $(shipped) ## Ask five million times, and look at the memory
+	$(load) soak
+
+.PHONY: fuzz
+fuzz: $(TOOLCHAIN) $(FUZZ) ## Fuzz the path of a request and the component, FUZZ_SECONDS=60 each
+	for target in request component; do \
+		$(FUZZ) run --sanitizer none --target $(HOST) $$target -- -max_total_time=$(FUZZ_SECONDS); \
+	done
+
 .PHONY: test-image
 test-image: component ## Build the image and run it, and break each gate; needs Docker, curl and PyYAML (25 minutes)
 	.ci/test-image
@@ -68,7 +92,9 @@ test-image: component ## Build the image and run it, and break each gate; needs 
 test-scripts: ## Check the scripts; needs shellcheck
 	shellcheck --external-sources build.sh .ci/run .ci/base-image .ci/lib.sh .ci/test-*
 
+# A locked process cannot write its profile at its end: it keeps it in a file that is mapped, which asks for this.
 .PHONY: coverage
+coverage: export RUSTFLAGS := -C llvm-args=-runtime-counter-relocation
 coverage: $(TOOLCHAIN) $(LLVM_COV) ## Run the tests, and fail where they miss a line of component or host
 	$(LLVM_COV) llvm-cov --locked --workspace --ignore-filename-regex '(^|/)(build|tests)/' \
 		--show-missing-lines --fail-under-lines 100
@@ -87,7 +113,7 @@ binary: $(TOOLCHAIN) ## Build what ships, static and without a compiler: target/
 # What the image does first, on crates that are empty yet, to build once what seldom changes.
 .PHONY: dependencies
 dependencies: lint binary $(LLVM_COV)
-	cargo build --locked --release --target wasm32-unknown-unknown --target-dir target/guest \
+	RUSTFLAGS= cargo build --locked --release --target wasm32-unknown-unknown --target-dir target/guest \
 		--package status-component --package probe
 	$(LLVM_COV) llvm-cov --no-report --locked --workspace
 
@@ -106,6 +132,9 @@ $(WASMTIME):
 
 $(LLVM_COV):
 	$(call install,cargo-llvm-cov,$(LLVM_COV_VERSION))
+
+$(FUZZ):
+	$(call install,cargo-fuzz,$(FUZZ_VERSION))
 
 $(DENY):
 	$(call install,cargo-deny,$(DENY_VERSION))

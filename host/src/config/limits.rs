@@ -8,7 +8,7 @@ use clap::Args;
 use crate::sandbox::{self, MEMORY_RESERVATION};
 
 /// The longest time that an option takes.
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 
 /// One page of WebAssembly memory.
 const PAGE: u64 = 64 * 1024;

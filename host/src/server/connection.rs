@@ -19,7 +19,7 @@ use crate::config::Limits;
 use crate::sandbox::Sandbox;
 
 /// What all connections share.
-pub(super) struct Service {
+pub struct Service {
     pub(super) sandbox: Sandbox,
     /// Where it listens.
     pub(super) local: SocketAddr,
@@ -32,7 +32,7 @@ pub(super) struct Service {
 
 /// Whether there is room for a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Admission {
+pub enum Admission {
     /// Its requests are answered.
     Granted,
     /// Its first request is refused.
@@ -40,7 +40,9 @@ pub(super) enum Admission {
 }
 
 impl Service {
-    pub(super) fn new(sandbox: Sandbox, local: SocketAddr, limits: &Limits) -> Self {
+    /// A service at `local`, which is what HTTP/1.0 asks for.
+    #[must_use]
+    pub fn new(sandbox: Sandbox, local: SocketAddr, limits: &Limits) -> Self {
         Self {
             sandbox,
             local,
@@ -52,7 +54,7 @@ impl Service {
     }
 
     /// Serves `stream` until either side closes it, or `watcher` asks for its end.
-    pub(super) async fn serve<T>(&self, stream: T, admission: Admission, watcher: Watcher)
+    pub async fn serve<T>(&self, stream: T, admission: Admission, watcher: Watcher)
     where
         T: AsyncRead + AsyncWrite + Unpin + 'static,
     {

@@ -37,9 +37,9 @@ use crate::lockdown;
 use crate::sandbox::{self, Sandbox};
 use crate::telemetry;
 use accept::Accept;
-use connection::Service;
 use stop::Held;
 
+pub use connection::{Admission, Service};
 pub use problem::Rejection;
 
 /// Files that are open beside the connections.

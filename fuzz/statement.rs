@@ -1,0 +1,48 @@
+//! What holds for the answer of the component, whatever it is asked and granted. The fuzz target and the replay of its
+//! corpus share it.
+
+use serde_json::Value;
+use status_component::status::{Method, respond};
+
+/// Checks the answer to a request that is written as four lines: method, target, version, commit. What is missing is not
+/// granted.
+pub fn check(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let mut lines = text.splitn(4, '\n');
+    let method = match lines.next() {
+        Some("GET") => Method::Get,
+        Some("HEAD") => Method::Head,
+        _ => Method::Other,
+    };
+    let target = lines.next();
+    let granted: Vec<_> = ["APP_VERSION", "COMMIT_SHA"]
+        .into_iter()
+        .zip(lines)
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let response = respond(method, target, &granted);
+    let header = |name| {
+        response
+            .headers
+            .iter()
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| value.as_str())
+    };
+    let length: usize = header("content-length").unwrap().parse().unwrap();
+    assert_eq!(header("cache-control"), Some("no-store"));
+    if method == Method::Head {
+        assert!(response.body.is_empty() && length > 0);
+        return;
+    }
+    assert_eq!(response.body.len(), length);
+    let body: Value = serde_json::from_slice(&response.body).unwrap();
+    match response.status {
+        200 => {
+            let application = &body["myapplication"][0];
+            assert_eq!(application["version"], granted[0].1);
+            assert_eq!(application["lastcommitsha"], granted[1].1);
+        }
+        500 => assert!(granted.len() < 2),
+        status => assert!((status == 404 || status == 405) && body["status"] == status),
+    }
+}
