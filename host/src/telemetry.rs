@@ -87,3 +87,21 @@ impl Drop for Log {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_for_which_there_is_no_room_is_lost() {
+        let (sender, receiver) = sync_channel(1);
+        let mut queue = Queue(sender);
+        for event in [b"first", b"other"] {
+            assert_eq!(queue.write(event).ok(), Some(5));
+        }
+        assert!(queue.flush().is_ok());
+        drop(queue);
+        let events: Vec<_> = receiver.into_iter().collect();
+        assert!(matches!(&events[..], [Message::Event(event)] if event == b"first"));
+    }
+}

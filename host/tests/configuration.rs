@@ -102,6 +102,77 @@ fn an_unknown_option_is_refused() {
 }
 
 #[test]
+fn a_limit_that_is_none_is_refused() {
+    let limits: [(&str, &str, &[&str], &str); 8] = [
+        (
+            "--request-timeout",
+            "REQUEST_TIMEOUT",
+            &["", "1", "-1s", "x", "0s", "1us", "25h"],
+            "1ms and 1day",
+        ),
+        ("--client-timeout", "CLIENT_TIMEOUT", &["", "0s", "1y"], "1ms and 1day"),
+        (
+            "--idle-timeout",
+            "IDLE_TIMEOUT",
+            &["0s", "999999999999999999999s", "2days"],
+            "1ms and 1day",
+        ),
+        ("--drain-timeout", "DRAIN_TIMEOUT", &["0s", "1w"], "1ms and 1day"),
+        (
+            "--max-memory",
+            "MAX_MEMORY",
+            &["", "x", "-1", "65535", "16777217", "1TiB"],
+            "64.0 KiB and 16.0 MiB",
+        ),
+        ("--max-body", "MAX_BODY", &["x", "-1", "1GiB"], "0 B and 64.0 MiB"),
+        (
+            "--max-concurrency",
+            "MAX_CONCURRENCY",
+            &["0", "x", "-1", "4097"],
+            "1..=4096",
+        ),
+        (
+            "--max-connections",
+            "MAX_CONNECTIONS",
+            &["0", "1.5", "1000001"],
+            "1..=1000000",
+        ),
+    ];
+    for (option, variable, values, range) in limits {
+        for value in values {
+            let by_option = run(&[&format!("{option}={value}")], &[]);
+            assert_refused(&by_option, 2, &[option, "--help"]);
+            let by_variable = run(&[], &[(variable, OsStr::new(value))]);
+            assert_refused(&by_variable, 2, &[option, "--help"]);
+        }
+        let last = run(&[&format!("{option}={}", values.last().unwrap())], &[]);
+        assert_refused(&last, 2, &[range]);
+    }
+    assert_refused(
+        &run(&["--lockdown", "maybe"], &[]),
+        2,
+        &["--lockdown", "off, on, require, kill"],
+    );
+}
+
+#[test]
+fn the_limits_of_the_limits_are_served() {
+    let options = [
+        "--request-timeout=1day",
+        "--client-timeout=1day",
+        "--idle-timeout=1ms",
+        "--drain-timeout=1ms",
+        "--max-memory=16MiB",
+        "--max-body=0",
+        "--max-concurrency=4096",
+        "--max-connections=1000000",
+    ];
+    let service = support::Service::start_with_options(&options);
+    assert_eq!(service.get("/status").status, 200);
+    service.finish();
+}
+
+#[test]
 fn an_address_that_cannot_be_had_is_refused() {
     let holder = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = holder.local_addr().unwrap().to_string();

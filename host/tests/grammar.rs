@@ -13,6 +13,7 @@ mod support;
 use std::collections::HashSet;
 use std::io::Write;
 
+use status_host::server::head;
 use support::{Response, Service};
 
 /// What would be answered with 200 if it were read as a request.
@@ -531,6 +532,12 @@ fn the_table_is_as_long_as_it_says() {
     let clauses: HashSet<_> = HEADS.iter().map(|(clause, ..)| clause).collect();
     assert_eq!(clauses.len(), HEADS.len(), "a clause stands twice");
     assert!(HEADS.len() + BODIES.len() >= 80);
+}
+
+#[test]
+fn half_a_head_is_no_head() {
+    assert_eq!(head::end(b"GET / HTTP/1.1\r\n", 0), Ok(None));
+    assert!(head::examine(b"GET / HTTP/1.1\r\n").is_err());
 }
 
 #[test]

@@ -151,6 +151,29 @@ fn a_lack_of_file_descriptors_passes() {
 }
 
 #[test]
+fn a_lack_of_file_descriptors_does_not_hold_the_end() {
+    let mut shell = support::in_environment(Command::new("/bin/sh"));
+    shell.args(["-c", r#"ulimit -n 24; exec "$0""#, env!("CARGO_BIN_EXE_status-host")]);
+    let service = Service::start_with(shell);
+    let crowd: Vec<_> = (0..32).map(|_| service.connect()).collect();
+    let log = service.finish();
+    let told = log.iter().map(message).collect::<Vec<_>>();
+    assert!(told.contains(&"cannot take the connections that wait"), "{told:?}");
+    drop(crowd);
+}
+
+#[test]
+fn fewer_files_than_connections_are_told_of() {
+    let mut shell = support::in_environment(Command::new("/bin/sh"));
+    shell.args(["-c", r#"ulimit -n 100; exec "$0""#, env!("CARGO_BIN_EXE_status-host")]);
+    let service = Service::start_with(shell);
+    let warning = service.before.last().unwrap();
+    assert!(message(warning).starts_with("fewer files can be open"), "{warning}");
+    assert_eq!(warning["files"], 100);
+    service.finish();
+}
+
+#[test]
 fn what_is_no_http_ends_its_own_connection_only() {
     let service = Service::start();
     assert_eq!(service.send("nonsense\r\n\r\n").status, 400);

@@ -15,9 +15,10 @@ pub(super) fn deny() -> Result<Option<i32>, RulesetError> {
         .handle_access(AccessNet::from_all(RIGHTS))?
         .scope(Scope::from_all(RIGHTS))?;
     let status = ruleset.create()?.restrict_self()?;
-    Ok(match (status.ruleset, status.landlock) {
-        (RulesetStatus::NotEnforced, _) => None,
-        (_, LandlockStatus::Available { effective_abi, .. }) => Some(effective_abi as i32),
+    Ok(match status.landlock {
+        LandlockStatus::Available { effective_abi, .. } if status.ruleset != RulesetStatus::NotEnforced => {
+            Some(effective_abi as i32)
+        }
         _ => None,
     })
 }

@@ -28,11 +28,9 @@ pub struct Locking {
 pub fn begin(mode: Lockdown) -> Locking {
     let files = match mode {
         Lockdown::Off => Err("it is off".to_owned()),
-        _ => match files::deny() {
-            Ok(Some(version)) => Ok(version),
-            Ok(None) => Err("the kernel has no Landlock, or it is not enabled".to_owned()),
-            Err(error) => Err(error.to_string()),
-        },
+        _ => files::deny()
+            .map_err(|error| error.to_string())
+            .and_then(|version| version.ok_or_else(|| "the kernel has none, or it is not enabled".to_owned())),
     };
     Locking { mode, files }
 }

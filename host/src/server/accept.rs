@@ -71,8 +71,6 @@ impl Accept {
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => self.take(stream),
-                // The client has gone before its turn came.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     warn!(%error, "cannot accept a connection");
                     sleep(ACCEPT_PAUSE).await;
@@ -92,7 +90,6 @@ impl Accept {
                     self.take(TcpStream::from_std(stream)?);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => return Err(error),
             }
         }

@@ -1,0 +1,44 @@
+//! One connection with the component that is served, in memory. The fuzz target and the replay of its corpus share it.
+
+use std::ffi::OsString;
+
+use hyper_util::server::graceful::GracefulShutdown;
+use status_host::config::{self, Cli};
+use status_host::sandbox::{self, Grant, Sandbox};
+use status_host::server::{Admission, Service};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex, split};
+use tokio::runtime::{Builder, Runtime};
+
+/// A service with its defaults, and what runs it.
+pub fn service() -> (Runtime, Service) {
+    let Ok(Cli { limits, .. }) = config::parse([OsString::from("status-host")]) else {
+        panic!("the defaults are not valid")
+    };
+    let engine = sandbox::engine(limits.max_concurrency).unwrap();
+    let loaded = sandbox::load(&engine, None).unwrap();
+    let grant = Grant::new("1".to_owned(), "2".to_owned());
+    let sandbox = Sandbox::new(&loaded, grant, limits.sandbox()).unwrap();
+    let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+    (runtime, Service::new(sandbox, ([127, 0, 0, 1], 5000).into(), &limits))
+}
+
+/// What comes back where a client sends `bytes` and no more.
+pub fn answer((runtime, service): &(Runtime, Service), bytes: &[u8]) -> Vec<u8> {
+    let (client, server) = duplex(64 * 1024);
+    let (mut reader, mut writer) = split(client);
+    let send = async {
+        // Fails where the service has heard enough.
+        let _ = writer.write_all(bytes).await;
+        let _ = writer.shutdown().await;
+    };
+    let receive = async {
+        let mut answer = Vec::new();
+        reader.read_to_end(&mut answer).await.unwrap();
+        answer
+    };
+    // Dropped, it asks for the end.
+    let graceful = GracefulShutdown::new();
+    let serve = service.serve(server, Admission::Granted, graceful.watcher());
+    let ((), (), answer) = runtime.block_on(async { tokio::join!(serve, send, receive) });
+    answer
+}
