@@ -38,6 +38,12 @@ pub enum Error {
         /// What came instead of the answer.
         cause: String,
     },
+    /// The process cannot be locked down as it has to.
+    #[error("cannot lock the process down: {missing}; use a kernel that has it, or --lockdown=on to go without")]
+    Lockdown {
+        /// What is missing, and why.
+        missing: String,
+    },
     /// The operating system refuses something that the process cannot do without.
     #[error("cannot {action}: {cause}; free what is lacking, or raise its limit, and start again")]
     System {
@@ -59,7 +65,11 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Configuration(_) | Self::Component(_) => 2,
-            Self::Listen { .. } | Self::Handover { .. } | Self::Unhealthy { .. } | Self::System { .. } => 1,
+            Self::Listen { .. }
+            | Self::Handover { .. }
+            | Self::Unhealthy { .. }
+            | Self::Lockdown { .. }
+            | Self::System { .. } => 1,
         }
     }
 }

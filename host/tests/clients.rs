@@ -69,6 +69,20 @@ fn a_head_may_come_byte_by_byte() {
 }
 
 #[test]
+fn empty_lines_before_a_head_are_passed_over() {
+    let service = Service::start_probe(&["--client-timeout", "300ms", "--idle-timeout", "2s"]);
+    let mut stream = service.connect();
+    support::get_on(&mut stream, "/count");
+    // They neither begin a head nor fill the room for one.
+    stream.write_all("\r\n".repeat(64 * 1024).as_bytes()).unwrap();
+    thread::sleep(Duration::from_millis(700));
+    stream.write_all(b"\r").unwrap();
+    stream.write_all(b"\n").unwrap();
+    assert!(support::get_on(&mut stream, "/count").starts_with("HTTP/1.1 200 "));
+    service.finish();
+}
+
+#[test]
 fn half_a_head_and_then_nothing_is_no_request() {
     let service = Service::start();
     let mut stream = service.connect();
@@ -108,11 +122,12 @@ fn an_answer_that_is_not_taken_is_given_up() {
 
 #[test]
 fn a_connection_does_not_idle_for_ever() {
-    let service = impatient();
+    let service = Service::start_probe(&["--client-timeout", "300ms", "--idle-timeout", "2s"]);
     let mut stream = service.connect();
     for _ in 0..3 {
         support::get_on(&mut stream, "/count");
-        thread::sleep(Duration::from_millis(400));
+        // Longer than a head may take.
+        thread::sleep(Duration::from_millis(700));
     }
     assert_eq!(support::read_to_close(&mut stream), b"");
     service.finish();
@@ -148,6 +163,27 @@ fn a_long_body_that_is_refused_does_not_take_the_answer_with_it() {
         );
         service.send(request).assert_problem(413);
     }
+    service.finish();
+}
+
+#[test]
+fn what_still_comes_does_not_take_the_answer_with_it() {
+    let service = Service::start_probe(&["--max-connections", "1"]);
+    let mut only = service.connect();
+    support::get_on(&mut only, "/count");
+    let post = |body: usize| format!("POST /1 HTTP/1.1\r\nhost: a\r\ncontent-length: {body}\r\n\r\n");
+    for _ in 0..20 {
+        let refused = service.send(post(1024 * 1024) + &"x".repeat(1024 * 1024));
+        refused.assert_problem(503);
+    }
+    // The answer to a body is the last of its connection.
+    only.write_all((post(1) + "1").as_bytes()).unwrap();
+    for _ in 0..20 {
+        thread::sleep(Duration::from_millis(5));
+        let _ = only.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    }
+    let answer = response(&mut only);
+    assert_eq!((answer.status, answer.text()), (200, "/1"));
     service.finish();
 }
 
@@ -241,7 +277,7 @@ fn a_connection_above_the_limit_is_refused() {
 
 #[test]
 fn a_client_that_goes_away_is_let_go() {
-    let service = Service::start_probe(&[]);
+    let service = Service::start_probe(&["--max-connections", "2"]);
     for _ in 0..50 {
         let mut stream = service.connect();
         stream.write_all(b"GET /mebibyte HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();

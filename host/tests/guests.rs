@@ -10,6 +10,7 @@
 mod support;
 
 use std::fs;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use support::Service;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 
 /// What a guest does, the status that tells of it, and what the log says was the reason.
-const FAILURES: [(&str, u16, &str); 24] = [
+const FAILURES: [(&str, u16, &str); 25] = [
     ("/spin", 504, "did not end within 200 ms (--request-timeout)"),
     ("/answer-then-spin", 504, "did not end within 200 ms"),
     ("/allocate", 500, "of which 4194304 are allowed (--max-memory)"),
@@ -33,6 +34,7 @@ const FAILURES: [(&str, u16, &str); 24] = [
     ("/hundred-and-one-headers", 502, "it has more than 100 headers"),
     ("/silent", 502, "returned without a response"),
     ("/error", 502, "as asked"),
+    ("/long-error", 502, "xxxxxxxx"),
     ("/early-hints", 502, "its status is not a final one"),
     ("/unfinished-body", 502, "its body was not finished"),
     ("/dropped-body", 502, "its body was cut short"),
@@ -52,8 +54,12 @@ const FAILURES: [(&str, u16, &str); 24] = [
 /// Enough memory for what some of them do before they fail, and not much time.
 const OPTIONS: [&str; 4] = ["--max-memory", "4MiB", "--request-timeout", "200ms"];
 
+/// Held by each test: guests that loop take the time of those that have little.
+static ALONE: Mutex<()> = Mutex::new(());
+
 #[test]
 fn a_failing_guest_is_answered_for() {
+    let _alone = ALONE.lock();
     let service = Service::start_probe(&OPTIONS);
     for (path, status, _) in FAILURES {
         service.get(path).assert_problem(status);
@@ -65,12 +71,14 @@ fn a_failing_guest_is_answered_for() {
     for ((path, _, reason), line) in FAILURES.iter().zip(told) {
         let failure = line["failure"].as_str().unwrap();
         assert!(failure.contains(reason) && !failure.contains('\n'), "{path}: {failure}");
+        assert!(failure.len() <= 1024, "{path}: {} bytes are told", failure.len());
     }
 }
 
 #[test]
 fn a_failing_guest_costs_its_neighbours_nothing() {
-    let service = Service::start_probe(&["--max-memory", "4MiB", "--request-timeout", "2s"]);
+    let _alone = ALONE.lock();
+    let service = Service::start_probe(&["--max-memory", "4MiB", "--request-timeout", "5s"]);
     let (address, over) = (service.address, AtomicBool::new(false));
     thread::scope(|scope| {
         let neighbours: Vec<_> = (0..4)
@@ -103,6 +111,7 @@ fn a_failing_guest_costs_its_neighbours_nothing() {
 
 #[test]
 fn the_memory_of_a_failing_guest_is_given_back() {
+    let _alone = ALONE.lock();
     /// What an allocator may keep for later.
     const SLACK: u64 = 4 * 1024 * 1024;
     let service = Service::start_probe(&["--max-memory", "4MiB", "--request-timeout", "20ms"]);
@@ -123,6 +132,7 @@ fn the_memory_of_a_failing_guest_is_given_back() {
 
 #[test]
 fn a_forbidden_header_is_not_let_through() {
+    let _alone = ALONE.lock();
     let service = Service::start_probe(&[]);
     let response = service.get("/forbidden-headers");
     assert_eq!((response.status, response.text()), (200, "0 false"));
@@ -131,6 +141,7 @@ fn a_forbidden_header_is_not_let_through() {
 
 #[test]
 fn a_request_for_which_no_instance_is_free_is_refused() {
+    let _alone = ALONE.lock();
     let service = Service::start_probe(&["--max-concurrency", "2", "--request-timeout", "2s"]);
     let address = service.address;
     let request = b"GET /spin HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
@@ -151,11 +162,15 @@ fn a_request_for_which_no_instance_is_free_is_refused() {
     assert_eq!(service.get("/count").text(), "1");
     let log = service.finish();
     let reason = log[0]["failure"].as_str().unwrap();
-    assert!(reason.starts_with("no instance is free"), "{log:?}");
+    assert!(
+        reason.starts_with("no instance is free") && log[0]["level"] == "WARN",
+        "{log:?}"
+    );
 }
 
 #[test]
 fn guests_that_loop_do_not_stop_the_service() {
+    let _alone = ALONE.lock();
     let service = Service::start_probe(&["--request-timeout", "3s"]);
     let address = service.address;
     let loops: Vec<_> = (0..16)
@@ -190,6 +205,7 @@ const HANDLE: &str = r#"func (export "wasi:http/incoming-handler@0.2.12#handle")
 
 #[test]
 fn a_guest_that_grows_its_table_is_stopped() {
+    let _alone = ALONE.lock();
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("table.wasm");
     let module = format!(
@@ -208,6 +224,7 @@ fn a_guest_that_grows_its_table_is_stopped() {
 
 #[test]
 fn a_component_that_cannot_be_started_is_refused() {
+    let _alone = ALONE.lock();
     let modules = [
         (
             "(memory (export \"memory\") 65)",

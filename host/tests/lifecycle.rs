@@ -12,6 +12,7 @@ mod support;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -199,14 +200,12 @@ fn on_a_terminal_the_log_is_text() {
 /// Serves `failures`, a line of the log each, with `log` as standard error until a signal comes, which has to end it
 /// well.
 fn fails_into(log: Stdio, failures: usize) {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let mut command = support::status_host();
-    command.args(["--component", probe_artifact::PATH, "--listen", &port.to_string()]);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let arguments = format!("--component {}", probe_artifact::PATH);
+    let mut command = support::handed_over(OwnedFd::from(listener.try_clone().unwrap()), &arguments);
     let mut process = Process(command.stderr(log).spawn().unwrap());
-    while TcpStream::connect(port).is_err() {
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    let mut stream = support::connect(port);
+    // The kernel holds the connection until it is accepted.
+    let mut stream = support::connect(listener.local_addr().unwrap());
     for _ in 0..failures {
         assert!(support::get_on(&mut stream, "/trap").starts_with("HTTP/1.1 500 "));
     }

@@ -15,7 +15,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -55,6 +55,8 @@ fn held(abuse: impl Fn(&mut TcpStream)) {
             stream
         })
         .collect();
+    // What they have brought is worked off; what is left is that they are there.
+    thread::sleep(Duration::from_secs(5));
     let mut normal = service.connect();
     let mut times: Vec<_> = (0..REQUESTS)
         .map(|_| {
@@ -156,14 +158,13 @@ fn soak() {
     let (address, done) = (service.address, AtomicUsize::new(0));
     let begin = Instant::now();
     let early = thread::scope(|scope| {
-        for _ in 0..SOAKERS {
-            scope.spawn(|| {
-                while done.fetch_add(PER_CONNECTION, Ordering::Relaxed) < SOAK {
-                    ask_often(address);
-                }
-            });
-        }
-        while done.load(Ordering::Relaxed) < SOAK / 10 {
+        let soak = || {
+            while done.fetch_add(PER_CONNECTION, Ordering::Relaxed) < SOAK {
+                ask_often(address);
+            }
+        };
+        let soakers: Vec<_> = (0..SOAKERS).map(|_| scope.spawn(soak)).collect();
+        while done.load(Ordering::Relaxed) < SOAK / 10 && !soakers.iter().any(ScopedJoinHandle::is_finished) {
             thread::sleep(Duration::from_millis(10));
         }
         service.resident()

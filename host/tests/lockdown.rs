@@ -12,12 +12,13 @@ mod support;
 
 use std::env::consts::ARCH;
 use std::fs::{self, File};
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::num::NonZeroUsize;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::LazyLock;
 use std::{env, io, thread};
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -25,6 +26,7 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Uid, getppid, setuid};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+use socket2::SockRef;
 use status_host::config::Lockdown;
 use status_host::lockdown;
 use support::Service;
@@ -50,7 +52,7 @@ const FILES: [Trial; 7] = [
 ];
 
 /// What only the second half forbids.
-const CALLS: [Trial; 12] = [
+const CALLS: [Trial; 14] = [
     ("look at a file", |file| fs::metadata(file.parent().unwrap()).map(drop)),
     ("open its own memory", |_| {
         File::options().write(true).open("/proc/self/mem").map(drop)
@@ -77,8 +79,19 @@ const CALLS: [Trial; 12] = [
         Ok(memfd_create("locked", MFdFlags::empty()).map(drop)?)
     }),
     ("signal another process", |_| Ok(kill(getppid(), None)?)),
+    ("turn a listener into a client", |_| {
+        SockRef::from(&*LISTENER).shutdown(Shutdown::Read)
+    }),
+    ("connect with the first bytes", |_| {
+        let nobody = SocketAddr::from(([127, 0, 0, 1], 9)).into();
+        let sent = SockRef::from(&*LISTENER).send_to_with_flags(b"x", &nobody, libc::MSG_FASTOPEN);
+        sent.map(drop)
+    }),
     ("become another user", |_| Ok(setuid(Uid::from_raw(65_532))?)),
 ];
+
+/// A socket that is there before the process is locked in.
+static LISTENER: LazyLock<TcpListener> = LazyLock::new(|| TcpListener::bind("127.0.0.1:0").unwrap());
 
 const PAGE: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 
@@ -101,6 +114,7 @@ fn attempt(trials: &[Trial]) {
 #[test]
 #[ignore = "locks its process, which is another than that of the tests"]
 fn locked_in_whole() {
+    LazyLock::force(&LISTENER);
     let locking = lockdown::begin(Lockdown::Require);
     let (sender, receiver) = std::sync::mpsc::channel();
     // A thread that is there before the second half is locked in by it as well.
@@ -188,7 +202,11 @@ fn without_the_wall_all_of_it_can_be_done() {
     let (output, tried) = in_a_process("not_locked_in");
     assert_eq!(tried.len(), FILES.len() + CALLS.len(), "{output:?}");
     // Nothing listens on the port, and who runs the tests may not become another user.
-    let exceptions = ["connect: ConnectionRefused", "become another user: PermissionDenied"];
+    let exceptions = [
+        "connect: ConnectionRefused",
+        "bytes: ConnectionRefused",
+        "become another user: PermissionDenied",
+    ];
     let done = |line: &String| line.ends_with(": done") || exceptions.iter().any(|end| line.ends_with(end));
     assert!(tried.iter().all(done), "{tried:#?}");
 }

@@ -9,10 +9,10 @@
 
 mod support;
 
+use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
-use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -21,24 +21,11 @@ use support::Service;
 
 const RESTARTS: usize = 100;
 
-/// An instance that listens on `listener`, as systemd would hand it over.
-fn start(listener: &TcpListener) -> Service {
-    let mut shell = support::in_environment(Command::new("/bin/sh"));
-    shell
-        .args([
-            "-c",
-            r#"LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" 3<&0"#,
-            env!("CARGO_BIN_EXE_status-host"),
-        ])
-        .stdin(Stdio::from(OwnedFd::from(listener.try_clone().unwrap())));
-    Service::start_with(shell)
-}
-
 #[test]
 fn a_hundred_restarts_lose_no_request() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (address, over) = (listener.local_addr().unwrap(), AtomicBool::new(false));
-    let mut instance = start(&listener);
+    let mut instance = Service::start_on(&listener, "");
     assert_eq!(instance.address, address);
     thread::scope(|scope| {
         let over = &over;
@@ -48,7 +35,7 @@ fn a_hundred_restarts_lose_no_request() {
             .collect();
         let restarted = scope.spawn(|| {
             for _ in 0..RESTARTS {
-                let next = start(&listener);
+                let next = Service::start_on(&listener, "");
                 instance.signal(Signal::SIGTERM);
                 let (status, log) = std::mem::replace(&mut instance, next).wait();
                 assert_eq!(status.code(), Some(0));
@@ -133,16 +120,13 @@ fn a_drain_has_an_end() {
 
 #[test]
 fn what_is_handed_over_has_to_be_a_listening_socket() {
-    let mut shell = support::in_environment(Command::new("/bin/sh"));
-    shell
-        .args([
-            "-c",
-            r#"LISTEN_FDS=1 exec "$0" 3</dev/null"#,
-            env!("CARGO_BIN_EXE_status-host"),
-        ])
-        .stdin(Stdio::null());
-    let output = shell.output().unwrap();
-    support::assert_refused(&output, 1, &["LISTEN_FDS", "not a socket"]);
+    let file = OwnedFd::from(File::open("/dev/null").unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let connected = OwnedFd::from(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
+    for (handed, reason) in [(file, "not a socket"), (connected, "the socket does not listen")] {
+        let output = support::handed_over(handed, "").output().unwrap();
+        support::assert_refused(&output, 1, &["LISTEN_FDS", reason]);
+    }
 }
 
 #[test]

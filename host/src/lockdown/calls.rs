@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::env::consts::ARCH;
+use std::process;
 
 use libc::{PROT_EXEC, c_int, c_long};
 use seccompiler::{
@@ -9,25 +10,16 @@ use seccompiler::{
     SeccompFilter, SeccompRule,
 };
 
-/// What serving needs, with any arguments: open sockets and standard error, memory, time, threads that are there.
+/// What serving needs, with any arguments (`filter` has those that it needs with certain ones): open sockets and standard error, memory, time, threads that are there.
 const SERVING: &[c_long] = &[
     // Connections, and the one listener.
     libc::SYS_accept4,
     libc::SYS_read,
     libc::SYS_readv,
     libc::SYS_recvfrom,
-    libc::SYS_recvmsg,
     libc::SYS_write,
     libc::SYS_writev,
-    libc::SYS_sendto,
-    libc::SYS_sendmsg,
-    libc::SYS_shutdown,
     libc::SYS_close,
-    libc::SYS_getsockopt,
-    libc::SYS_setsockopt,
-    libc::SYS_getsockname,
-    libc::SYS_getpeername,
-    libc::SYS_fcntl,
     // Waiting for them.
     libc::SYS_epoll_ctl,
     libc::SYS_epoll_pwait,
@@ -40,7 +32,7 @@ const SERVING: &[c_long] = &[
     libc::SYS_restart_syscall,
     libc::SYS_sched_yield,
     libc::SYS_sched_getaffinity,
-    // Memory; mmap and mprotect have rules of their own, and so have ioctl and prctl.
+    // Memory.
     libc::SYS_munmap,
     libc::SYS_mremap,
     libc::SYS_madvise,
@@ -59,9 +51,6 @@ const SERVING: &[c_long] = &[
     libc::SYS_gettid,
     libc::SYS_getpid,
 ];
-
-/// What a thread names itself by.
-const PR_SET_NAME: u64 = libc::PR_SET_NAME.unsigned_abs() as u64;
 
 /// The same on machines that have older names for it.
 #[cfg(target_arch = "x86_64")]
@@ -90,10 +79,26 @@ pub(super) fn deny(otherwise: Otherwise) -> Result<(), Error> {
 fn filter(otherwise: Otherwise) -> Result<BpfProgram, BackendError> {
     let any = |call: &c_long| (*call, Vec::new());
     let mut rules: BTreeMap<_, _> = SERVING.iter().chain(SERVING_HERE).map(any).collect();
-    rules.insert(libc::SYS_ioctl, vec![only(1, libc::FIONBIO)?]);
-    rules.insert(libc::SYS_prctl, vec![only(0, PR_SET_NAME)?]);
-    rules.insert(libc::SYS_mmap, vec![without(2, PROT_EXEC)?]);
-    rules.insert(libc::SYS_mprotect, vec![without(2, PROT_EXEC)?]);
+    let mut allow = |call, conditions| SeccompRule::new(conditions).map(|rule| rules.insert(call, vec![rule]));
+    // To nobody but the peer: with an address a socket can be connected (TCP Fast Open), and so can a listener that has
+    // been shut down for reading.
+    allow(libc::SYS_sendto, vec![only(4, Length::Qword, 0)?])?;
+    allow(libc::SYS_shutdown, vec![only(1, Length::Dword, value(libc::SHUT_WR))?])?;
+    let level = only(1, Length::Dword, value(libc::IPPROTO_TCP))?;
+    allow(
+        libc::SYS_setsockopt,
+        vec![level, only(2, Length::Dword, value(libc::TCP_NODELAY))?],
+    )?;
+    allow(libc::SYS_fcntl, vec![only(1, Length::Dword, value(libc::F_GETFL))?])?;
+    allow(libc::SYS_ioctl, vec![only(1, Length::Dword, libc::FIONBIO)?])?;
+    allow(libc::SYS_prctl, vec![only(0, Length::Dword, value(libc::PR_SET_NAME))?])?;
+    // How a process ends itself.
+    allow(
+        libc::SYS_tgkill,
+        vec![only(0, Length::Dword, u64::from(process::id()))?],
+    )?;
+    allow(libc::SYS_mmap, vec![without(2, PROT_EXEC)?])?;
+    allow(libc::SYS_mprotect, vec![without(2, PROT_EXEC)?])?;
     let otherwise = match otherwise {
         Otherwise::Fail => SeccompAction::Errno(libc::EPERM.unsigned_abs()),
         Otherwise::Kill => {
@@ -105,13 +110,15 @@ fn filter(otherwise: Otherwise) -> Result<BpfProgram, BackendError> {
 }
 
 /// The argument must be `value`.
-fn only(argument: u8, value: u64) -> Result<SeccompRule, BackendError> {
-    SeccompRule::new(vec![SeccompCondition::new(argument, Length::Dword, Op::Eq, value)?])
+fn only(argument: u8, length: Length, value: u64) -> Result<SeccompCondition, BackendError> {
+    SeccompCondition::new(argument, length, Op::Eq, value)
 }
 
 /// The argument must not have `flag`.
-fn without(argument: u8, flag: c_int) -> Result<SeccompRule, BackendError> {
-    let flag = u64::from(flag.unsigned_abs());
-    let condition = SeccompCondition::new(argument, Length::Dword, Op::MaskedEq(flag), 0)?;
-    SeccompRule::new(vec![condition])
+fn without(argument: u8, flag: c_int) -> Result<SeccompCondition, BackendError> {
+    SeccompCondition::new(argument, Length::Dword, Op::MaskedEq(value(flag)), 0)
+}
+
+fn value(constant: c_int) -> u64 {
+    u64::from(constant.unsigned_abs())
 }

@@ -9,8 +9,6 @@
 mod calls;
 mod files;
 
-use std::io;
-
 use tracing::{info, warn};
 
 use crate::config::Lockdown;
@@ -20,6 +18,7 @@ use calls::Otherwise;
 /// The first half, and what it came to.
 pub struct Locking {
     mode: Lockdown,
+    /// The version of Landlock, or why there is none.
     files: Result<i32, String>,
 }
 
@@ -41,7 +40,7 @@ impl Locking {
     ///
     /// # Errors
     ///
-    /// [`Error::System`], where a part is required and cannot be had.
+    /// [`Error::Lockdown`], where a part is required and cannot be had.
     pub fn complete(self) -> Result<(), Error> {
         let otherwise = match self.mode {
             Lockdown::Off => {
@@ -60,7 +59,7 @@ impl Locking {
                 let missing: Vec<_> = missing.into_iter().flatten().collect();
                 let missing = missing.join("; ");
                 if self.mode != Lockdown::On {
-                    return Err(Error::system("lock the process down")(io::Error::other(missing)));
+                    return Err(Error::Lockdown { missing });
                 }
                 warn!(missing, "locked down in part");
             }

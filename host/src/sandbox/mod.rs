@@ -79,6 +79,7 @@ fn pool(instances: u32) -> PoolingAllocationConfig {
     pool.total_component_instances(instances)
         .total_core_instances(instances * 4)
         .total_memories(instances)
+        .max_memories_per_component(1)
         .total_tables(instances * 2)
         .total_stacks(instances)
         .max_memory_size(code::MEMORY_RESERVATION)

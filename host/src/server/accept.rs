@@ -24,8 +24,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long after a signal a connection that waits for a request may still bring it: the request may be on its way.
 const LAST_CALL: Duration = Duration::from_millis(500);
 
-/// The most connections that are taken from the kernel's queue after a signal. The queue is not longer.
+/// The most connections that are taken from the kernel's queue after a signal, which is as long as our own can be.
 const LAST_ACCEPTS: usize = 4096;
+
+/// The most pauses on the way, where accepting fails.
+const LAST_PAUSES: usize = 5;
 
 /// Where connections come from, and what becomes of them.
 pub(super) struct Accept {
@@ -55,9 +58,7 @@ impl Accept {
             never = self.accept(&listener) => never,
         };
         self.service.draining.store(true, Ordering::Relaxed);
-        if let Err(error) = self.accept_last(listener) {
-            warn!(%error, "cannot take the connections that wait");
-        }
+        self.accept_last(listener).await;
         info!(signal, connections = self.graceful.count(), "draining");
         let limit = self.limits.drain_timeout;
         tokio::select! {
@@ -81,19 +82,27 @@ impl Accept {
 
     /// Takes what waits in the kernel, which would be lost with the socket. Asks the kernel itself: what tokio knows of
     /// the socket may be of a moment ago.
-    fn accept_last(&self, listener: TcpListener) -> io::Result<()> {
-        let listener = listener.into_std()?;
+    async fn accept_last(&self, listener: TcpListener) {
+        let accept = |listener: &std::net::TcpListener| {
+            let (stream, _) = listener.accept()?;
+            stream.set_nonblocking(true)?;
+            TcpStream::from_std(stream)
+        };
+        let mut pauses = 0..LAST_PAUSES;
+        let Ok(listener) = listener.into_std() else { return };
         for _ in 0..LAST_ACCEPTS {
-            match listener.accept() {
-                Ok((stream, _)) => {
-                    stream.set_nonblocking(true)?;
-                    self.take(TcpStream::from_std(stream)?);
+            match accept(&listener) {
+                Ok(stream) => self.take(stream),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) => {
+                    warn!(%error, "cannot take the connections that wait");
+                    if pauses.next().is_none() {
+                        return;
+                    }
+                    sleep(ACCEPT_PAUSE).await;
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(error),
             }
         }
-        Ok(())
     }
 
     fn take(&self, stream: TcpStream) {

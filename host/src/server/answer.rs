@@ -8,46 +8,54 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 use tokio::time::timeout;
-use tracing::error;
+use tracing::{error, warn};
 
 use super::authority;
 use super::connection::{Admission, Service};
+use super::ending::Ending;
 use super::problem::{Rejection, and_close, and_retry, problem};
-use super::screen::Verdict;
 use crate::sandbox::Failure;
+
+/// The most characters that the log tells of a failure.
+const TOLD: usize = 1024;
 
 /// Answers a request, or tells why not. After a rejection, and after a body, the connection is closed: what follows may
 /// not be a request, or not one that everybody reads in the same way.
 pub(super) async fn answer(
     service: &Service,
-    verdict: &Verdict,
+    ending: &Ending,
     admission: Admission,
-    rejection: Option<Rejection>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    if let Some(rejection) = rejection {
-        return Ok(and_close(problem(rejection)));
-    }
-    if admission == Admission::Refused {
+    let has_body = !request.body().is_end_stream();
+    let (response, is_last) = if let Some(rejection) = ending.rejection() {
+        (problem(rejection), true)
+    } else if admission == Admission::Refused {
         let full = Rejection::new(StatusCode::SERVICE_UNAVAILABLE, "too many connections are open");
-        return Ok(and_close(and_retry(problem(full))));
-    }
-    let is_last = !request.body().is_end_stream() || service.draining.load(Ordering::Relaxed);
-    let response = match whole(service, request).await {
-        Ok(request) => respond(service, request).await,
-        Err(rejection) => {
-            // Not set before: a head that follows a body is not read.
-            let _ = verdict.set(rejection);
-            problem(rejection)
-        }
+        (and_retry(problem(full)), true)
+    } else {
+        let response = match whole(service, request).await {
+            Ok(request) => respond(service, request).await,
+            Err(rejection) => problem(rejection),
+        };
+        (response, has_body || service.draining.load(Ordering::Relaxed))
     };
-    Ok(if is_last { and_close(response) } else { response })
+    if !is_last {
+        return Ok(response);
+    }
+    ending.decide();
+    Ok(and_close(response))
 }
 
 async fn respond(service: &Service, mut request: Request<Full<Bytes>>) -> Response<Full<Bytes>> {
     authority::establish(&mut request, service.local);
     service.sandbox.respond(request).await.unwrap_or_else(|failure| {
-        error!(%failure, "the component gave no answer");
+        // Some of it is the component's own words.
+        let told: String = failure.to_string().chars().take(TOLD).collect();
+        match failure {
+            Failure::Busy(_) => warn!(failure = told, "a request is refused"),
+            _ => error!(failure = told, "the component gave no answer"),
+        }
         failed(&failure)
     })
 }

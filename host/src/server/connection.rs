@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::Watcher;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::answer::answer;
 use super::delivery::Delivery;
+use super::ending::Ending;
 use super::head::HEAD_LIMIT;
-use super::screen::{Screen, Verdict};
+use super::screen::{Patience, Screen};
 use crate::config::Limits;
 use crate::sandbox::Sandbox;
 
@@ -58,22 +59,23 @@ impl Service {
     where
         T: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        let verdict = Verdict::default();
-        let delivery = Delivery::new(stream, Arc::clone(&verdict), self.client_timeout);
-        let screen = Screen::new(delivery, Arc::clone(&verdict), self.client_timeout);
-        let service = service_fn(|request| {
-            // Looked at now: while this request is answered hyper may have the next one read.
-            let rejection = verdict.get().copied();
-            answer(self, &verdict, admission, rejection, request)
-        });
+        let ending = Arc::new(Ending::default());
+        let patience = Patience {
+            head: self.client_timeout,
+            idle: self.idle_timeout,
+        };
+        let delivery = Delivery::new(stream, Arc::clone(&ending), self.client_timeout);
+        let screen = Screen::new(delivery, Arc::clone(&ending), patience);
         let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            // Who has said all there is to say may still listen.
+            // Who has said all there is to say may still listen. Nor does hyper read on while a request is answered.
             .half_close(true)
-            .header_read_timeout(self.idle_timeout)
-            // The screen has the limit; hyper has room for what the screen lets through.
+            // The screen has the timer, and the limit; hyper has room for what the screen lets through.
+            .header_read_timeout(None)
             .max_buf_size(2 * HEAD_LIMIT)
-            .serve_connection(TokioIo::new(screen), service);
+            .serve_connection(
+                TokioIo::new(screen),
+                service_fn(|request| answer(self, &ending, admission, request)),
+            );
         // Ends with an error where a client goes away or does not take its answer, which it knows itself.
         let _ = watcher.watch(connection).await;
     }

@@ -2,22 +2,23 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-use super::screen::Verdict;
+use super::ending::Ending;
 
-/// How long the end of a connection waits for the client's own after a rejection. A socket that is closed while bytes
+/// How long an end that the host has decided on waits for the client's own. A socket that is closed while bytes
 /// of the client are on their way takes the answer with it (RFC 9112 section 9.6).
 const LINGER: Duration = Duration::from_secs(1);
 
 /// A stream whose writes do not wait for ever.
 pub(super) struct Delivery<T> {
     stream: T,
-    verdict: Verdict,
+    ending: Arc<Ending>,
     patience: Duration,
     /// When what is being written has to be taken; none as long as nothing waits.
     deadline: Option<Pin<Box<Sleep>>>,
@@ -26,10 +27,10 @@ pub(super) struct Delivery<T> {
 
 impl<T> Delivery<T> {
     /// Gives the client of `stream` `patience` to take what is written from one flush to the next.
-    pub(super) fn new(stream: T, verdict: Verdict, patience: Duration) -> Self {
+    pub(super) fn new(stream: T, ending: Arc<Ending>, patience: Duration) -> Self {
         Self {
             stream,
-            verdict,
+            ending,
             patience,
             deadline: None,
             is_shut: false,
@@ -88,22 +89,23 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Delivery<T> {
         if !this.is_shut {
             ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
             this.is_shut = true;
-            let lingers = this.verdict.get().is_some();
-            this.deadline = lingers.then(|| Box::pin(sleep(LINGER)));
+            this.deadline = this.ending.is_ours().then(|| Box::pin(sleep(LINGER)));
         }
         let Some(deadline) = &mut this.deadline else {
             return Poll::Ready(Ok(()));
         };
+        // First of all: the reads may use up what a task may do at a time.
+        if deadline.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
         let mut unread = [0; 1024];
         loop {
             let mut unread = ReadBuf::new(&mut unread);
-            match Pin::new(&mut this.stream).poll_read(context, &mut unread) {
-                Poll::Ready(Ok(())) if !unread.filled().is_empty() => {}
+            match ready!(Pin::new(&mut this.stream).poll_read(context, &mut unread)) {
+                Ok(()) if !unread.filled().is_empty() => {}
                 // The client has closed its side too, or is gone.
-                Poll::Ready(_) => return Poll::Ready(Ok(())),
-                Poll::Pending => break,
+                _ => return Poll::Ready(Ok(())),
             }
         }
-        deadline.as_mut().poll(context).map(Ok)
     }
 }

@@ -20,6 +20,9 @@ pub const TARGET_LIMIT: usize = 8 * 1024;
 /// The most header fields.
 pub const FIELD_LIMIT: usize = 100;
 
+/// What may stand before a head, and ends it.
+pub const EMPTY_LINE: &[u8] = b"\r\n";
+
 /// What follows a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
@@ -29,8 +32,8 @@ pub enum Framing {
     Body,
 }
 
-/// Where the first head of `bytes` ends; none as long as it is not whole. The first `seen` bytes were searched before,
-/// and held no end.
+/// Where the head that `bytes` begin with ends; none as long as it is not whole. The first `seen` bytes were searched
+/// before, and held no end. Empty lines before a head do not belong to it (section 2.2).
 ///
 /// # Errors
 ///
@@ -38,12 +41,10 @@ pub enum Framing {
 pub fn end(bytes: &[u8], seen: usize) -> Result<Option<usize>, Rejection> {
     let new = bytes.iter().enumerate().skip(seen);
     for (at, _) in new.filter(|(_, byte)| **byte == b'\n') {
-        let line = bytes.get(..at).unwrap_or_default();
-        let Some(line) = line.strip_suffix(b"\r") else {
+        let Some(line) = bytes.get(..at).and_then(|lines| lines.strip_suffix(b"\r")) else {
             return Err(bad("a line ends in a bare line feed"));
         };
-        // Empty lines before the first are to be passed over, those after it end the head.
-        if line.ends_with(b"\r\n") && line.iter().any(|byte| !matches!(byte, b'\r' | b'\n')) {
+        if line.ends_with(EMPTY_LINE) {
             return Ok(Some(at + 1));
         }
     }
@@ -53,7 +54,7 @@ pub fn end(bytes: &[u8], seen: usize) -> Result<Option<usize>, Rejection> {
 /// What is wrong with a head that has no end within the limit.
 #[must_use]
 pub fn too_long(bytes: &[u8]) -> Rejection {
-    if bytes.trim_ascii_start().contains(&b'\n') {
+    if bytes.contains(&b'\n') {
         too_large("the head of the request has more than 16 KiB")
     } else {
         target_too_long()
@@ -197,7 +198,7 @@ fn malformed(error: Error, head: &[u8]) -> Rejection {
 
 /// Whether the request line is one but for its version, which RFC 9112 section 2.3 spells so, and which is not ours.
 fn is_other_version(head: &[u8]) -> bool {
-    let line = head.trim_ascii_start().split(|byte| *byte == b'\r').next();
+    let line = head.split(|byte| *byte == b'\r').next();
     let mut parts = line.unwrap_or_default().split(|byte| *byte == b' ').skip(2);
     let (version, rest) = (parts.next(), parts.next());
     let is_version = |version: &[u8]| match version {

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 
 use listenfd::ListenFd;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::error::Error;
 
@@ -17,6 +17,12 @@ const BACKLOG: i32 = 4096;
 pub(super) fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
     let handed = ListenFd::from_env().take_tcp_listener(0);
     let handed = handed.map_err(|cause| Error::Handover { cause })?;
+    if let Some(listener) = &handed
+        && !SockRef::from(listener).is_listener().unwrap_or_default()
+    {
+        let cause = io::Error::other("the socket does not listen");
+        return Err(Error::Handover { cause });
+    }
     let bound = handed.map_or_else(|| bind(address), Ok).and_then(|listener| {
         listener.set_nonblocking(true)?;
         let local = listener.local_addr()?;

@@ -6,6 +6,7 @@
 //! | `accept` | connections: room for them, and their drain |
 //! | `connection` | one connection |
 //! | `screen`, `delivery` | its reading side, its writing side |
+//! | `ending` | what the two know of its end |
 //! | `head` | the rules for the head of a request |
 //! | `authority` | the rules for `Host` |
 //! | `answer` | one request, one response, whatever happens |
@@ -17,6 +18,7 @@ mod answer;
 mod authority;
 mod connection;
 mod delivery;
+mod ending;
 pub mod head;
 mod listen;
 mod problem;

@@ -1,42 +1,60 @@
 //! The reading side of a connection: one head at a time goes through to hyper, whole and examined.
 //!
 //! In place of a head that is rejected, hyper gets a request of the host's own, so that it answers in its turn, after
-//! the requests before it and with all that belongs to a response. [`Verdict`] tells it from those of the client.
+//! the requests before it and with all that belongs to a response. [`Ending`] tells it from those of the client.
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
-use super::head::{self, Framing, HEAD_LIMIT};
+use super::ending::Ending;
+use super::head::{self, EMPTY_LINE, Framing, HEAD_LIMIT};
 use super::problem::Rejection;
 
 /// What hyper gets in place of a rejected head.
 const SUBSTITUTE: &[u8] = b"GET / HTTP/1.1\r\nhost: rejected\r\n\r\n";
 
-/// Why a connection ends before the client is done with it, once it does: its last request was rejected.
-pub(super) type Verdict = Arc<OnceLock<Rejection>>;
+/// How long a client may take.
+#[derive(Clone, Copy)]
+pub(super) struct Patience {
+    /// For a head, from its first byte; for the first head from the start of the connection.
+    pub(super) head: Duration,
+    /// Between two heads.
+    pub(super) idle: Duration,
+}
 
 /// A stream of which hyper reads examined heads only.
 pub(super) struct Screen<T> {
     stream: T,
-    verdict: Verdict,
-    patience: Duration,
-    /// When the head that is awaited has to be there; none between two requests.
-    deadline: Option<Pin<Box<Sleep>>>,
+    ending: Arc<Ending>,
+    patience: Patience,
+    deadline: Pin<Box<Sleep>>,
+    awaits: Awaits,
+    reads: Reads,
     /// What has been read and not gone through yet.
     held: BytesMut,
     /// How much of that was searched for the end of a head.
     seen: usize,
     /// How much of that may go through.
     cleared: usize,
-    reads: Reads,
+}
+
+/// What the deadline is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Awaits {
+    /// Nothing: a request is being answered.
+    Nothing,
+    /// The first byte of a head.
+    Head,
+    /// The rest of a head.
+    Rest,
 }
 
 enum Reads {
@@ -49,22 +67,27 @@ enum Reads {
 }
 
 impl<T> Screen<T> {
-    /// Screens `stream`, whose client may take `patience` for each head.
-    pub(super) fn new(stream: T, verdict: Verdict, patience: Duration) -> Self {
+    /// Screens `stream`.
+    pub(super) fn new(stream: T, ending: Arc<Ending>, patience: Patience) -> Self {
         Self {
             stream,
-            verdict,
+            ending,
             patience,
-            deadline: Some(Box::pin(sleep(patience))),
+            deadline: Box::pin(sleep(patience.head)),
+            awaits: Awaits::Rest,
+            reads: Reads::Head,
             held: BytesMut::new(),
             seen: 0,
             cleared: 0,
-            reads: Reads::Head,
         }
     }
 
     /// Clears the head at the start of what is held, or rejects it. As long as it is not whole nothing changes.
     fn judge(&mut self) {
+        while self.held.starts_with(EMPTY_LINE) {
+            self.held.advance(EMPTY_LINE.len());
+            self.seen = 0;
+        }
         match examine(&self.held, self.seen) {
             Ok(None) => self.seen = self.held.len(),
             Ok(Some((end, framing))) => self.clear(end, framing),
@@ -73,7 +96,7 @@ impl<T> Screen<T> {
     }
 
     fn clear(&mut self, end: usize, framing: Framing) {
-        self.deadline = None;
+        self.awaits = Awaits::Nothing;
         self.seen = 0;
         self.cleared = end;
         if framing == Framing::Body {
@@ -83,8 +106,7 @@ impl<T> Screen<T> {
     }
 
     fn reject(&mut self, rejection: Rejection) {
-        // It is the first: after it nothing is read.
-        let _ = self.verdict.set(rejection);
+        self.ending.reject(rejection);
         self.held = SUBSTITUTE.into();
         self.clear(SUBSTITUTE.len(), Framing::Head);
         self.reads = Reads::Nothing;
@@ -97,10 +119,19 @@ impl<T> Screen<T> {
         self.cleared -= length;
     }
 
-    /// A head that is late. One that has begun is answered for, else the connection just ends.
+    /// Waits for a head until it is late. One that has begun is answered for, else the connection just ends.
     fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(self.patience)));
-        ready!(deadline.as_mut().poll(context));
+        let (awaits, patience) = if self.held.is_empty() {
+            (Awaits::Head, self.patience.idle)
+        } else {
+            (Awaits::Rest, self.patience.head)
+        };
+        // The rest of a head is awaited from its first byte on, whatever comes.
+        if self.awaits != awaits && self.awaits != Awaits::Rest {
+            self.awaits = awaits;
+            self.deadline.as_mut().reset(Instant::now() + patience);
+        }
+        ready!(self.deadline.as_mut().poll(context));
         if self.held.is_empty() {
             self.reads = Reads::Nothing;
         } else {
@@ -148,8 +179,6 @@ impl<T: AsyncRead + Unpin> AsyncRead for Screen<T> {
             let before = buffer.filled().len();
             match Pin::new(&mut this.stream).poll_read(context, buffer) {
                 Poll::Ready(read) => read?,
-                // Between two requests hyper's own timer runs.
-                Poll::Pending if this.held.is_empty() && this.deadline.is_none() => return Poll::Pending,
                 Poll::Pending => {
                     ready!(this.poll_late(context));
                     continue;
@@ -160,7 +189,9 @@ impl<T: AsyncRead + Unpin> AsyncRead for Screen<T> {
                 // The client has said all; half a head is no request.
                 return Poll::Ready(Ok(()));
             }
-            if let (true, Ok(Some((end, framing)))) = (this.held.is_empty(), examine(read, 0))
+            if this.held.is_empty()
+                && !read.starts_with(EMPTY_LINE)
+                && let Ok(Some((end, framing))) = examine(read, 0)
                 && end == read.len()
             {
                 // What comes as one head, as nearly all do, goes through where it is.

@@ -4,7 +4,8 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
 use std::thread::{self, JoinHandle};
@@ -23,6 +24,15 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// The binary with an environment that holds the two variables, and for measured runs where to write coverage.
 pub fn status_host() -> Command {
     in_environment(Command::new(env!("CARGO_BIN_EXE_status-host")))
+}
+
+/// The binary with `file` handed over as what it listens on.
+pub fn handed_over(file: OwnedFd, arguments: &str) -> Command {
+    let mut shell = in_environment(Command::new("/bin/sh"));
+    let script = format!(r#"LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" {arguments} 3<&0"#);
+    shell.args(["-c", &script, env!("CARGO_BIN_EXE_status-host")]);
+    shell.stdin(Stdio::from(file));
+    shell
 }
 
 /// `command` in the environment that the binary gets.
@@ -144,6 +154,11 @@ impl Service {
         let (status, log) = self.wait();
         assert!(status.success(), "{status}: {log:?}");
         log
+    }
+
+    /// Serves on `listener`, handed over as systemd does it.
+    pub fn start_on(listener: &TcpListener, arguments: &str) -> Self {
+        Self::start_with(handed_over(OwnedFd::from(listener.try_clone().unwrap()), arguments))
     }
 
     pub fn get(&self, target: &str) -> Response {

@@ -71,6 +71,10 @@ impl Guest for Probe {
             }
             "/silent" => drop(out),
             "/error" => ResponseOutparam::set(out, Err(ErrorCode::InternalError(Some("as asked".to_owned())))),
+            "/long-error" => {
+                let words = Some("x".repeat(1024 * 1024));
+                ResponseOutparam::set(out, Err(ErrorCode::InternalError(words)));
+            }
             "/early-hints" => ResponseOutparam::set(out, Ok(head(103, &[]))),
             "/no-content" => ResponseOutparam::set(out, Ok(head(204, &[]))),
             "/unfinished-body" => std::mem::forget(begin(out, &[], "half")),
