@@ -52,6 +52,7 @@ test: format lint ## Check format and lints, and run every test that needs nothi
 .PHONY: format
 format: $(TOOLCHAIN) ## Check the format
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 
 .PHONY: lint
 lint: $(TOOLCHAIN) ## Check the lints, in each set of features and on each target that is built
@@ -79,7 +80,9 @@ soak: $(TOOLCHAIN) $(shipped) ## Ask five million times, and look at the memory
 .PHONY: fuzz
 fuzz: $(TOOLCHAIN) $(FUZZ) ## Fuzz the path of a request and the component, FUZZ_SECONDS=60 each
 	for target in request component; do \
-		$(FUZZ) run --sanitizer none --target $(HOST) $$target -- -max_total_time=$(FUZZ_SECONDS); \
+		mkdir -p fuzz/finds/$$target; \
+		$(FUZZ) run --sanitizer none --target $(HOST) $$target fuzz/finds/$$target fuzz/corpus/$$target \
+			-- -max_total_time=$(FUZZ_SECONDS); \
 	done
 
 .PHONY: test-image

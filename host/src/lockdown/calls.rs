@@ -79,7 +79,10 @@ pub(super) fn deny(otherwise: Otherwise) -> Result<(), Error> {
 fn filter(otherwise: Otherwise) -> Result<BpfProgram, BackendError> {
     let any = |call: &c_long| (*call, Vec::new());
     let mut rules: BTreeMap<_, _> = SERVING.iter().chain(SERVING_HERE).map(any).collect();
-    let mut allow = |call, conditions| SeccompRule::new(conditions).map(|rule| rules.insert(call, vec![rule]));
+    let mut allow = |call: c_long, conditions| {
+        let rules = rules.entry(call).or_insert_with(Vec::new);
+        SeccompRule::new(conditions).map(|rule| rules.push(rule))
+    };
     // To nobody but the peer: with an address a socket can be connected (TCP Fast Open), and so can a listener that has
     // been shut down for reading.
     allow(libc::SYS_sendto, vec![only(4, Length::Qword, 0)?])?;
@@ -89,7 +92,10 @@ fn filter(otherwise: Otherwise) -> Result<BpfProgram, BackendError> {
         libc::SYS_setsockopt,
         vec![level, only(2, Length::Dword, value(libc::TCP_NODELAY))?],
     )?;
-    allow(libc::SYS_fcntl, vec![only(1, Length::Dword, value(libc::F_GETFL))?])?;
+    // A build with assertions looks at what it closes, and at what it watches.
+    for command in [libc::F_GETFD, libc::F_GETFL] {
+        allow(libc::SYS_fcntl, vec![only(1, Length::Dword, value(command))?])?;
+    }
     allow(libc::SYS_ioctl, vec![only(1, Length::Dword, libc::FIONBIO)?])?;
     allow(libc::SYS_prctl, vec![only(0, Length::Dword, value(libc::PR_SET_NAME))?])?;
     // How a process ends itself.

@@ -4,7 +4,7 @@ use landlock::{
     ABI, Access, AccessFs, AccessNet, LandlockStatus, Ruleset, RulesetAttr, RulesetError, RulesetStatus, Scope,
 };
 
-/// The newest set of rights that is asked for. An older kernel enforces those that it knows.
+/// The newest set of rights that is asked for. An older kernel enforces those that it knows, of files only before 6.7.
 const RIGHTS: ABI = ABI::V6;
 
 /// Takes from this thread, and from those that it starts, every file and port that is not open yet. Returns the version
