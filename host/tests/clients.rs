@@ -188,6 +188,21 @@ fn what_still_comes_does_not_take_the_answer_with_it() {
 }
 
 #[test]
+fn a_client_that_stays_after_its_last_answer_is_let_go() {
+    let service = Service::start_probe(&["--max-connections", "1", "--client-timeout", "1m"]);
+    let mut rejected = service.connect();
+    rejected.write_all(b"nonsense\r\n\r\n").unwrap();
+    response(&mut rejected).assert_problem(400);
+    let answered = (0..100).any(|_| {
+        thread::sleep(Duration::from_millis(50));
+        service.get("/count").status == 200
+    });
+    assert!(answered, "there is room again");
+    drop(rejected);
+    service.finish();
+}
+
+#[test]
 fn what_follows_a_body_is_not_read() {
     let service = Service::start();
     for request in [

@@ -111,9 +111,9 @@ fn a_failing_guest_costs_its_neighbours_nothing() {
 
 #[test]
 fn the_memory_of_a_failing_guest_is_given_back() {
-    let _alone = ALONE.lock();
     /// What an allocator may keep for later.
     const SLACK: u64 = 4 * 1024 * 1024;
+    let _alone = ALONE.lock();
     let service = Service::start_probe(&["--max-memory", "4MiB", "--request-timeout", "20ms"]);
     let round = || {
         for (path, ..) in FAILURES {

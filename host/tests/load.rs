@@ -3,9 +3,11 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test fails by panicking"
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and tells what it measured"
 )]
 
 mod support;
@@ -99,7 +101,7 @@ fn answers_that_are_not_taken_are_held() {
     held(|stream| {
         stream
             .write_all(b"GET /status HTTP/1.1\r\nhost: a\r\n\r\n".repeat(100).as_slice())
-            .unwrap()
+            .unwrap();
     });
 }
 

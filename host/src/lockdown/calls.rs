@@ -15,10 +15,8 @@ const SERVING: &[c_long] = &[
     // Connections, and the one listener.
     libc::SYS_accept4,
     libc::SYS_read,
-    libc::SYS_readv,
     libc::SYS_recvfrom,
     libc::SYS_write,
-    libc::SYS_writev,
     libc::SYS_close,
     // Waiting for them.
     libc::SYS_epoll_ctl,
@@ -88,10 +86,8 @@ fn filter(otherwise: Otherwise) -> Result<BpfProgram, BackendError> {
     allow(libc::SYS_sendto, vec![only(4, Length::Qword, 0)?])?;
     allow(libc::SYS_shutdown, vec![only(1, Length::Dword, value(libc::SHUT_WR))?])?;
     let level = only(1, Length::Dword, value(libc::IPPROTO_TCP))?;
-    allow(
-        libc::SYS_setsockopt,
-        vec![level, only(2, Length::Dword, value(libc::TCP_NODELAY))?],
-    )?;
+    let option = only(2, Length::Dword, value(libc::TCP_NODELAY))?;
+    allow(libc::SYS_setsockopt, vec![level, option])?;
     // A build with assertions looks at what it closes, and at what it watches.
     for command in [libc::F_GETFD, libc::F_GETFL] {
         allow(libc::SYS_fcntl, vec![only(1, Length::Dword, value(command))?])?;
@@ -99,10 +95,8 @@ fn filter(otherwise: Otherwise) -> Result<BpfProgram, BackendError> {
     allow(libc::SYS_ioctl, vec![only(1, Length::Dword, libc::FIONBIO)?])?;
     allow(libc::SYS_prctl, vec![only(0, Length::Dword, value(libc::PR_SET_NAME))?])?;
     // How a process ends itself.
-    allow(
-        libc::SYS_tgkill,
-        vec![only(0, Length::Dword, u64::from(process::id()))?],
-    )?;
+    let own = only(0, Length::Dword, u64::from(process::id()))?;
+    allow(libc::SYS_tgkill, vec![own])?;
     allow(libc::SYS_mmap, vec![without(2, PROT_EXEC)?])?;
     allow(libc::SYS_mprotect, vec![without(2, PROT_EXEC)?])?;
     let otherwise = match otherwise {

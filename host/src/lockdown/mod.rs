@@ -18,18 +18,16 @@ use calls::Otherwise;
 /// The first half, and what it came to.
 pub struct Locking {
     mode: Lockdown,
-    /// The version of Landlock, or why there is none.
-    files: Result<i32, String>,
+    /// The version of Landlock that is in force.
+    files: Option<i32>,
 }
 
 /// Denies files and ports to this thread and to those that it starts, so that it comes before any other is started.
 #[must_use]
 pub fn begin(mode: Lockdown) -> Locking {
     let files = match mode {
-        Lockdown::Off => Err("it is off".to_owned()),
-        _ => files::deny()
-            .map_err(|error| error.to_string())
-            .and_then(|version| version.ok_or_else(|| "the kernel has none, or it is not enabled".to_owned())),
+        Lockdown::Off => None,
+        _ => files::deny().ok().flatten(),
     };
     Locking { mode, files }
 }
@@ -50,13 +48,14 @@ impl Locking {
             Lockdown::On | Lockdown::Require => Otherwise::Fail,
             Lockdown::Kill => Otherwise::Kill,
         };
-        let calls = calls::deny(otherwise).map_err(|error| format!("the kernel refuses the filter: {error}"));
+        let calls = calls::deny(otherwise).map_err(|error| format!("seccomp: the kernel refuses the filter: {error}"));
         match (self.files, calls) {
-            (Ok(landlock), Ok(())) => info!(landlock, seccomp = true, "locked down"),
+            (Some(landlock), Ok(())) => info!(landlock, seccomp = true, "locked down"),
             (files, calls) => {
-                let part = |name: &str, missing: Option<String>| missing.map(|why| format!("{name}: {why}"));
-                let missing = [part("landlock", files.err()), part("seccomp", calls.err())];
-                let missing: Vec<_> = missing.into_iter().flatten().collect();
+                let files = files
+                    .is_none()
+                    .then(|| "landlock: the kernel has none, or it is not enabled".to_owned());
+                let missing: Vec<_> = files.into_iter().chain(calls.err()).collect();
                 let missing = missing.join("; ");
                 if self.mode != Lockdown::On {
                     return Err(Error::Lockdown { missing });

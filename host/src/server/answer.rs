@@ -52,9 +52,10 @@ async fn respond(service: &Service, mut request: Request<Full<Bytes>>) -> Respon
     service.sandbox.respond(request).await.unwrap_or_else(|failure| {
         // Some of it is the component's own words.
         let told: String = failure.to_string().chars().take(TOLD).collect();
-        match failure {
-            Failure::Busy(_) => warn!(failure = told, "a request is refused"),
-            _ => error!(failure = told, "the component gave no answer"),
+        if let Failure::Busy(_) = failure {
+            warn!(failure = told, "a request is refused");
+        } else {
+            error!(failure = told, "the component gave no answer");
         }
         failed(&failure)
     })

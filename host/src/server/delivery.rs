@@ -1,4 +1,6 @@
 //! The writing side of a connection: a client has to take what it asked for, and is given the time to.
+//!
+//! It takes one piece at a time, not several: hyper then puts head and body, which are small, into one.
 
 use std::io;
 use std::pin::Pin;
@@ -36,16 +38,6 @@ impl<T> Delivery<T> {
             is_shut: false,
         }
     }
-
-    /// What a write comes to: the deadline runs from the first that waits, whatever is taken in between.
-    fn poll_taken(&mut self, context: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if written.is_ready() {
-            return written;
-        }
-        let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(self.patience)));
-        ready!(deadline.as_mut().poll(context));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-    }
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Delivery<T> {
@@ -60,21 +52,15 @@ impl<T: AsyncRead + Unpin> AsyncRead for Delivery<T> {
 
 impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Delivery<T> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.poll_taken(context, written)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        pieces: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(context, pieces);
-        self.poll_taken(context, written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        let this = &mut *self;
+        let written = Pin::new(&mut this.stream).poll_write(context, bytes);
+        if written.is_ready() {
+            return written;
+        }
+        // It runs from the first write that waits, whatever is taken in between.
+        let deadline = this.deadline.get_or_insert_with(|| Box::pin(sleep(this.patience)));
+        ready!(deadline.as_mut().poll(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// Comes once all is written.
@@ -94,18 +80,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Delivery<T> {
         let Some(deadline) = &mut this.deadline else {
             return Poll::Ready(Ok(()));
         };
-        // First of all: the reads may use up what a task may do at a time.
-        if deadline.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Ok(()));
-        }
+        // The deadline first: the reads may use up what a task may do at a time.
+        let mut is_over = deadline.as_mut().poll(context).is_ready();
         let mut unread = [0; 1024];
-        loop {
+        while !is_over {
             let mut unread = ReadBuf::new(&mut unread);
-            match ready!(Pin::new(&mut this.stream).poll_read(context, &mut unread)) {
-                Ok(()) if !unread.filled().is_empty() => {}
-                // The client has closed its side too, or is gone.
-                _ => return Poll::Ready(Ok(())),
-            }
+            let read = ready!(Pin::new(&mut this.stream).poll_read(context, &mut unread));
+            // The client has closed its side too, or is gone.
+            is_over = read.is_err() || unread.filled().is_empty();
         }
+        Poll::Ready(Ok(()))
     }
 }
