@@ -188,6 +188,29 @@ fn what_still_comes_does_not_take_the_answer_with_it() {
 }
 
 #[test]
+fn a_rejected_head_request_gets_no_content() {
+    let service = Service::start();
+    let target = "x".repeat(9000);
+    let answer = service.send(format!("HEAD /{target} HTTP/1.1\r\nhost: a\r\n\r\n"));
+    assert_eq!((answer.status, answer.body.len()), (414, 0));
+    service.finish();
+}
+
+#[test]
+fn what_comes_after_a_rejection_is_taken() {
+    let service = Service::start();
+    let mut stream = service.connect();
+    stream.write_all(b"nonsense\r\n\r\n").unwrap();
+    response(&mut stream).assert_problem(400);
+    for _ in 0..5 {
+        thread::sleep(Duration::from_millis(50));
+        // Fails once the other side has been closed with something unread.
+        stream.write_all(b"more").unwrap();
+    }
+    service.finish();
+}
+
+#[test]
 fn a_client_that_stays_after_its_last_answer_is_let_go() {
     let service = Service::start_probe(&["--max-connections", "1", "--client-timeout", "1m"]);
     let mut rejected = service.connect();

@@ -156,6 +156,15 @@ fn a_limit_that_is_none_is_refused() {
 }
 
 #[test]
+fn what_the_runtime_would_read_is_not_read() {
+    let mut command = status_host();
+    command.env("TOKIO_WORKER_THREADS", "x");
+    let service = support::Service::start_with(command);
+    assert_eq!(service.get("/status").status, 200);
+    service.finish();
+}
+
+#[test]
 fn the_limits_of_the_limits_are_served() {
     let options = [
         "--request-timeout=1day",

@@ -176,6 +176,31 @@ const HEADS: &[(&str, &str, u16)] = &[
         400,
     ),
     (
+        "3.2 quote in the path",
+        "GET /\"status HTTP/1.1\r\nhost: a\r\n\r\n",
+        400,
+    ),
+    (
+        "3.2 brace in the path",
+        "GET /{status} HTTP/1.1\r\nhost: a\r\n\r\n",
+        400,
+    ),
+    (
+        "3.2 backslash in the path",
+        "GET /\\status HTTP/1.1\r\nhost: a\r\n\r\n",
+        400,
+    ),
+    (
+        "3986 2.1 percent without digits",
+        "GET /status% HTTP/1.1\r\nhost: a\r\n\r\n",
+        400,
+    ),
+    (
+        "3986 2.1 percent with other letters",
+        "GET /%zztatus HTTP/1.1\r\nhost: a\r\n\r\n",
+        400,
+    ),
+    (
         "3.2.2 another scheme",
         "GET ftp://a/status HTTP/1.1\r\nhost: a\r\n\r\n",
         400,

@@ -96,7 +96,8 @@ fn target(method: &str, target: &str) -> Result<(), Rejection> {
     if target.len() > TARGET_LIMIT {
         return Err(target_too_long());
     }
-    if !target.is_ascii() || target.contains('#') {
+    let path = target.split('?').next().unwrap_or_default();
+    if !target.is_ascii() || target.contains('#') || !is_path(path.as_bytes()) {
         return Err(bad("the target has characters that do not belong there"));
     }
     let uri: Uri = target.parse().map_err(|_| bad("the target is not valid"))?;
@@ -111,6 +112,20 @@ fn target(method: &str, target: &str) -> Result<(), Rejection> {
         Some(_) => Err(bad("the authority of the target is not valid")),
         None => Err(bad("the target is neither a path nor a URI of http")),
     }
+}
+
+/// Whether these are the characters of a path, and of what may stand before it (RFC 3986 appendix A). A query, which
+/// the URI parser looks at, may hold more: browsers do not encode all of it.
+fn is_path(mut bytes: &[u8]) -> bool {
+    while let Some((first, rest)) = bytes.split_first() {
+        bytes = match (first, rest) {
+            (b'%', [high, low, rest @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => rest,
+            (b'%', _) => return false,
+            _ if first.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/[]".contains(first) => rest,
+            _ => return false,
+        };
+    }
+    true
 }
 
 /// One `Host`, and a valid one; HTTP/1.0 does not need it (RFC 9112 section 3.2).

@@ -27,10 +27,13 @@ mod stop;
 
 use std::env;
 use std::io;
+use std::num::NonZeroUsize;
 use std::os::unix::net::UnixStream;
+use std::sync::RwLock;
+use std::thread;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 use tracing::{info, warn};
 
 use crate::config::{self, Cli, Limits};
@@ -54,19 +57,21 @@ const FILES: u64 = 64;
 /// [`Error`], when the configuration is wrong, the component cannot be served, the address cannot be listened on, or
 /// the lockdown that is required cannot be had.
 pub fn run(cli: &Cli) -> Result<(), Error> {
+    // First of all: a signal that comes early is not lost.
+    let held = Held::new().map_err(Error::system("hold signals back"))?;
     let address = cli.listen.address()?;
     let grant = config::grant(|name| env::var_os(name))?;
-    let held = Held::new().map_err(Error::system("hold signals back"))?;
     let engine = sandbox::engine(cli.limits.max_concurrency)?;
     let loaded = sandbox::load(&engine, cli.source.file())?;
     let (listener, local) = listen::listen(address)?;
     let files = raise_files();
+    let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     // All threads are started from here on.
     let locking = lockdown::begin(cli.lockdown);
     let sandbox = Sandbox::new(&loaded, grant.clone(), cli.limits.sandbox())?;
     let _log = telemetry::start().map_err(Error::system("start the log"))?;
     let service = Service::new(sandbox, local, &cli.limits);
-    let runtime = runtime().map_err(Error::system("start the threads of the service"))?;
+    let runtime = runtime(workers).map_err(Error::system("start the threads of the service"))?;
     let served = runtime.block_on(async {
         let listener = tokio::net::TcpListener::from_std(listener).map_err(Error::system("watch the socket"))?;
         let signals = held.release().map_err(Error::system("listen for signals"))?;
@@ -88,11 +93,19 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
     served
 }
 
-fn runtime() -> io::Result<Runtime> {
-    // What tokio opens for signals it opens with a panic where it cannot, so it is tried before.
+/// Makes the runtime. Where tokio cannot have a thread, or the files for signals, it panics, so both are tried before.
+fn runtime(workers: usize) -> io::Result<Runtime> {
     let files = [UnixStream::pair()?, UnixStream::pair()?, UnixStream::pair()?];
     drop(files);
-    Runtime::new()
+    let all_are_there = RwLock::new(());
+    thread::scope(|scope| {
+        let wait = all_are_there.write();
+        let start = |_| thread::Builder::new().spawn_scoped(scope, || drop(all_are_there.read()));
+        let started: io::Result<Vec<_>> = (0..workers).map(start).collect();
+        drop(wait);
+        started.map(drop)
+    })?;
+    Builder::new_multi_thread().worker_threads(workers).enable_all().build()
 }
 
 /// Allows this process as many open files as it may allow itself, and returns how many that are.

@@ -18,8 +18,9 @@ use super::ending::Ending;
 use super::head::{self, EMPTY_LINE, Framing, HEAD_LIMIT};
 use super::problem::Rejection;
 
-/// What hyper gets in place of a rejected head.
+/// What hyper gets in place of a rejected head. The answer to HEAD has no content (RFC 9110 section 9.3.2).
 const SUBSTITUTE: &[u8] = b"GET / HTTP/1.1\r\nhost: rejected\r\n\r\n";
+const SUBSTITUTE_FOR_HEAD: &[u8] = b"HEAD / HTTP/1.1\r\nhost: rejected\r\n\r\n";
 
 /// How long a client may take.
 #[derive(Clone, Copy)]
@@ -107,8 +108,13 @@ impl<T> Screen<T> {
 
     fn reject(&mut self, rejection: Rejection) {
         self.ending.reject(rejection);
-        self.held = SUBSTITUTE.into();
-        self.clear(SUBSTITUTE.len(), Framing::Head);
+        let substitute = if self.held.starts_with(b"HEAD ") {
+            SUBSTITUTE_FOR_HEAD
+        } else {
+            SUBSTITUTE
+        };
+        self.held = substitute.into();
+        self.clear(substitute.len(), Framing::Head);
         self.reads = Reads::Nothing;
     }
 
@@ -117,6 +123,10 @@ impl<T> Screen<T> {
         buffer.put_slice(self.held.get(..length).unwrap_or_default());
         self.held.advance(length);
         self.cleared -= length;
+        if self.held.is_empty() {
+            // A connection that idles keeps no room for the next head.
+            self.held = BytesMut::new();
+        }
     }
 
     /// Waits for a head until it is late. One that has begun is answered for, else the connection just ends.
@@ -131,7 +141,10 @@ impl<T> Screen<T> {
             self.awaits = awaits;
             self.deadline.as_mut().reset(Instant::now() + patience);
         }
-        ready!(self.deadline.as_mut().poll(context));
+        // To be polled it needs a share of what a task may do at a time, which a flood of empty lines uses up.
+        if !self.deadline.is_elapsed() {
+            ready!(self.deadline.as_mut().poll(context));
+        }
         if self.held.is_empty() {
             self.reads = Reads::Nothing;
         } else {
