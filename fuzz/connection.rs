@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 
-use hyper_util::server::graceful::GracefulShutdown;
 use status_host::config::{self, Cli};
 use status_host::sandbox::{self, Grant, Sandbox};
 use status_host::server::{Admission, Service};
@@ -36,9 +35,7 @@ pub fn answer((runtime, service): &(Runtime, Service), bytes: &[u8]) -> Vec<u8> 
         reader.read_to_end(&mut answer).await.unwrap();
         answer
     };
-    // Dropped, it asks for the end.
-    let graceful = GracefulShutdown::new();
-    let serve = service.serve(server, Admission::Granted, graceful.watcher());
+    let serve = service.serve(server, Admission::Granted);
     let ((), (), answer) = runtime.block_on(async { tokio::join!(serve, send, receive) });
     answer
 }

@@ -142,17 +142,20 @@ fn a_forbidden_header_is_not_let_through() {
 #[test]
 fn a_request_for_which_no_instance_is_free_is_refused() {
     let _alone = ALONE.lock();
-    let service = Service::start_probe(&["--max-concurrency", "2", "--request-timeout", "2s"]);
+    let service = Service::start_probe(&["--max-concurrency", "2", "--request-timeout", "5s"]);
     let address = service.address;
     let request = b"GET /spin HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
     let busy: Vec<_> = (0..2)
         .map(|_| thread::spawn(move || support::send(address, request)))
         .collect();
+    // They have to be first.
+    thread::sleep(Duration::from_millis(500));
     let refused = loop {
         let response = service.get("/count");
         if response.status != 200 {
             break response;
         }
+        assert!(!busy.iter().any(thread::JoinHandle::is_finished), "none was refused");
     };
     refused.assert_problem(503);
     assert_eq!(refused.header("retry-after"), "1");

@@ -2,13 +2,11 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tracing::{info, warn};
 
 use super::connection::{Admission, Service};
@@ -16,13 +14,10 @@ use super::stop::Signals;
 use crate::config::Limits;
 
 /// Connections above the limit that are told so at the same time; those above are just closed.
-const REFUSALS: usize = 256;
+const REFUSALS: u32 = 256;
 
 /// The pause after a failed accept. What makes it fail, such as a lack of file descriptors, takes a while to pass.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// How long after a signal a connection that waits for a request may still bring it: the request may be on its way.
-const LAST_CALL: Duration = Duration::from_millis(500);
 
 /// The most connections that are taken from the kernel's queue after a signal, which is as long as our own can be.
 const LAST_ACCEPTS: usize = 4096;
@@ -33,7 +28,6 @@ const LAST_PAUSES: usize = 5;
 /// Where connections come from, and what becomes of them.
 pub(super) struct Accept {
     service: Arc<Service>,
-    graceful: GracefulShutdown,
     room: Arc<Semaphore>,
     refusals: Arc<Semaphore>,
     limits: Limits,
@@ -43,23 +37,23 @@ impl Accept {
     pub(super) fn new(service: Service, limits: Limits) -> Self {
         Self {
             service: Arc::new(service),
-            graceful: GracefulShutdown::new(),
             room: Arc::new(Semaphore::new(limits.max_connections as usize)),
-            refusals: Arc::new(Semaphore::new(REFUSALS)),
+            refusals: Arc::new(Semaphore::new(REFUSALS as usize)),
             limits,
         }
     }
 
     /// Serves connections until the first signal; then takes those that the kernel holds, gives up the socket, and lets
     /// answers in flight go out. A second signal ends that at once.
-    pub(super) async fn serve(self, listener: TcpListener, mut signals: Signals) {
+    pub(super) async fn serve(&self, listener: TcpListener, mut signals: Signals) {
         let signal = tokio::select! {
             signal = signals.next() => signal,
             never = self.accept(&listener) => never,
         };
-        self.service.draining.store(true, Ordering::Relaxed);
+        self.service.end();
         self.accept_last(listener).await;
-        info!(signal, connections = self.graceful.count(), "draining");
+        let connections = self.limits.max_connections as usize - self.room.available_permits();
+        info!(signal, connections, "draining");
         let limit = self.limits.drain_timeout;
         tokio::select! {
             () = self.drain() => info!("drained"),
@@ -112,20 +106,18 @@ impl Accept {
         let Some((permit, admission)) = granted.or_else(refused) else {
             return;
         };
-        let (service, watcher) = (Arc::clone(&self.service), self.graceful.watcher());
+        let service = Arc::clone(&self.service);
         tokio::spawn(async move {
             // Fails on a connection that is gone already, which serving it will find out.
             let _ = stream.set_nodelay(true);
-            service.serve(stream, admission, watcher).await;
+            service.serve(stream, admission).await;
             drop(permit);
         });
     }
 
-    /// Ends once all connections have.
-    async fn drain(self) {
-        let all = self.room.acquire_many(self.limits.max_connections);
-        // Either all have ended by themselves, or those that bring nothing more are closed now.
-        let _ = timeout(LAST_CALL, all).await;
-        self.graceful.shutdown().await;
+    /// Ends once all connections have, each of which holds a place.
+    async fn drain(&self) {
+        let _ = self.room.acquire_many(self.limits.max_connections).await;
+        let _ = self.refusals.acquire_many(REFUSALS).await;
     }
 }

@@ -1,7 +1,6 @@
 //! One request, one response: whatever fails becomes a response too.
 
 use std::convert::Infallible;
-use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -38,7 +37,7 @@ pub(super) async fn answer(
             Ok(request) => respond(service, request).await,
             Err(rejection) => problem(rejection),
         };
-        (response, has_body || service.draining.load(Ordering::Relaxed))
+        (response, has_body || ending.is_near())
     };
     if !is_last {
         return Ok(response);

@@ -1,15 +1,15 @@
 //! One connection, from accept to close.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use hyper_util::server::graceful::Watcher;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
 
 use super::answer::answer;
 use super::delivery::Delivery;
@@ -27,8 +27,8 @@ pub struct Service {
     pub(super) client_timeout: Duration,
     pub(super) idle_timeout: Duration,
     pub(super) max_body: usize,
-    /// Whether a signal has come: from then on an answer is the last of its connection.
-    pub(super) draining: AtomicBool,
+    /// Whether it ends.
+    ends: watch::Sender<bool>,
 }
 
 /// Whether there is room for a connection.
@@ -50,12 +50,17 @@ impl Service {
             client_timeout: limits.client_timeout,
             idle_timeout: limits.idle_timeout,
             max_body: limits.max_body,
-            draining: AtomicBool::new(false),
+            ends: watch::Sender::new(false),
         }
     }
 
-    /// Serves `stream` until either side closes it, or `watcher` asks for its end.
-    pub async fn serve<T>(&self, stream: T, admission: Admission, watcher: Watcher)
+    /// From now on an answer is the last of its connection, and connections that bring nothing more are closed.
+    pub(super) fn end(&self) {
+        self.ends.send_replace(true);
+    }
+
+    /// Serves `stream` until either side closes it.
+    pub async fn serve<T>(&self, stream: T, admission: Admission)
     where
         T: AsyncRead + AsyncWrite + Unpin + 'static,
     {
@@ -76,7 +81,15 @@ impl Service {
                 TokioIo::new(screen),
                 service_fn(|request| answer(self, &ending, admission, request)),
             );
-        // Ends with an error where a client goes away or does not take its answer, which it knows itself.
-        let _ = watcher.watch(connection).await;
+        let (mut connection, mut ends) = (pin!(connection), self.ends.subscribe());
+        // A connection ends with an error where a client goes away or does not take its answer, which it knows itself.
+        tokio::select! {
+            biased;
+            _ = ends.wait_for(|ends| *ends) => {}
+            _ = &mut connection => return,
+        }
+        ending.call_last();
+        // hyper's own end of a connection does not look at what has come already; the screen does.
+        let _ = connection.await;
     }
 }

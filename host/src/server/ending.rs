@@ -8,11 +8,22 @@ use super::problem::Rejection;
 /// The end of one connection, as far as the host has decided on it.
 #[derive(Default)]
 pub(super) struct Ending {
+    is_near: AtomicBool,
     rejection: OnceLock<Rejection>,
     is_ours: AtomicBool,
 }
 
 impl Ending {
+    /// The service ends: the next answer is the last, and a request that does not come soon gets none.
+    pub(super) fn call_last(&self) {
+        self.is_near.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the service ends.
+    pub(super) fn is_near(&self) -> bool {
+        self.is_near.load(Ordering::Relaxed)
+    }
+
     /// The head that is read now is rejected; none is read after it.
     pub(super) fn reject(&self, rejection: Rejection) {
         // It is the first.

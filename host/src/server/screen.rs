@@ -22,6 +22,9 @@ use super::problem::Rejection;
 const SUBSTITUTE: &[u8] = b"GET / HTTP/1.1\r\nhost: rejected\r\n\r\n";
 const SUBSTITUTE_FOR_HEAD: &[u8] = b"HEAD / HTTP/1.1\r\nhost: rejected\r\n\r\n";
 
+/// How long a connection that waits for a request may still bring it once the service ends: it may be on its way.
+const LAST_CALL: Duration = Duration::from_millis(500);
+
 /// How long a client may take.
 #[derive(Clone, Copy)]
 pub(super) struct Patience {
@@ -56,6 +59,8 @@ enum Awaits {
     Head,
     /// The rest of a head.
     Rest,
+    /// The first byte of a last head.
+    Last,
 }
 
 enum Reads {
@@ -131,13 +136,13 @@ impl<T> Screen<T> {
 
     /// Waits for a head until it is late. One that has begun is answered for, else the connection just ends.
     fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let (awaits, patience) = if self.held.is_empty() {
-            (Awaits::Head, self.patience.idle)
-        } else {
-            (Awaits::Rest, self.patience.head)
+        let (awaits, patience) = match (self.held.is_empty(), self.ending.is_near()) {
+            (false, _) => (Awaits::Rest, self.patience.head),
+            (true, false) => (Awaits::Head, self.patience.idle),
+            (true, true) => (Awaits::Last, LAST_CALL),
         };
-        // The rest of a head is awaited from its first byte on, whatever comes.
-        if self.awaits != awaits && self.awaits != Awaits::Rest {
+        // The first head is awaited as if it had begun.
+        if self.awaits != awaits && (self.awaits, awaits) != (Awaits::Rest, Awaits::Head) {
             self.awaits = awaits;
             self.deadline.as_mut().reset(Instant::now() + patience);
         }
