@@ -24,8 +24,9 @@ pub(super) struct Delivery<T> {
     patience: Duration,
     /// When what is being written has to be taken; none as long as nothing waits.
     deadline: Option<Pin<Box<Sleep>>>,
-    /// Once the writing side is shut: until when the reading side is waited for, if it is.
-    linger: Option<Option<Pin<Box<Sleep>>>>,
+    is_shut: bool,
+    /// Until when the reading side is waited for once the writing side is shut; none where it is not.
+    linger: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T> Delivery<T> {
@@ -36,6 +37,7 @@ impl<T> Delivery<T> {
             ending,
             patience,
             deadline: None,
+            is_shut: false,
             linger: None,
         }
     }
@@ -73,11 +75,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Delivery<T> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        if this.linger.is_none() {
+        if !this.is_shut {
             ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
-            this.linger = Some(this.ending.is_ours().then(|| Box::pin(sleep(LINGER))));
+            this.is_shut = true;
+            this.linger = this.ending.is_ours().then(|| Box::pin(sleep(LINGER)));
         }
-        let Some(Some(deadline)) = &mut this.linger else {
+        let Some(deadline) = &mut this.linger else {
             return Poll::Ready(Ok(()));
         };
         // The deadline first: the reads may use up what a task may do at a time.

@@ -98,13 +98,12 @@ fn runtime(workers: usize) -> io::Result<Runtime> {
     let files = [UnixStream::pair()?, UnixStream::pair()?, UnixStream::pair()?];
     drop(files);
     let all_are_there = RwLock::new(());
-    thread::scope(|scope| {
-        let wait = all_are_there.write();
+    let started: io::Result<()> = thread::scope(|scope| {
+        let _wait = all_are_there.write();
         let start = |_| thread::Builder::new().spawn_scoped(scope, || drop(all_are_there.read()));
-        let started: io::Result<Vec<_>> = (0..workers).map(start).collect();
-        drop(wait);
-        started.map(drop)
-    })?;
+        (0..workers).try_for_each(|worker| start(worker).map(drop))
+    });
+    started?;
     Builder::new_multi_thread().worker_threads(workers).enable_all().build()
 }
 
