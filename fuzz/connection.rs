@@ -1,10 +1,12 @@
 //! One connection with the component that is served, in memory. The fuzz target and the replay of its corpus share it.
 
 use std::ffi::OsString;
+use std::sync::Arc;
 
 use status_host::config::{self, Cli};
 use status_host::sandbox::{self, Grant, Sandbox};
-use status_host::server::{Admission, Service};
+use status_host::server::{Admission, Observer, Service};
+use status_host::telemetry::{Exposition, Metrics, Sample};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex, split};
 use tokio::runtime::{Builder, Runtime};
 
@@ -16,9 +18,14 @@ pub fn service() -> (Runtime, Service) {
     let engine = sandbox::engine(limits.max_concurrency).unwrap();
     let loaded = sandbox::load(&engine, None).unwrap();
     let grant = Grant::new("1".to_owned(), "2".to_owned());
-    let sandbox = Sandbox::new(&loaded, grant, limits.sandbox()).unwrap();
+    let metrics = Arc::new(Metrics::new(Exposition::default().host()));
+    let sandbox = Sandbox::new(&loaded, grant, limits.sandbox(), Arc::clone(&metrics)).unwrap();
+    let observer = Observer::new(metrics, Sample::new(0));
     let runtime = Builder::new_current_thread().enable_time().build().unwrap();
-    (runtime, Service::new(sandbox, ([127, 0, 0, 1], 5000).into(), &limits))
+    (
+        runtime,
+        Service::new(sandbox, observer, ([127, 0, 0, 1], 5000).into(), &limits),
+    )
 }
 
 /// What comes back where a client sends `bytes` and no more.

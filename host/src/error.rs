@@ -15,8 +15,10 @@ pub enum Error {
     #[error(transparent)]
     Component(#[from] LoadError),
     /// The address cannot be listened on.
-    #[error("cannot listen on `{address}`: {cause}; {}", way_out(.cause))]
+    #[error("cannot listen on `{address}`: {cause}; {}", way_out(.cause, .option))]
     Listen {
+        /// The option that names it.
+        option: &'static str,
         /// The address as configured.
         address: SocketAddr,
         /// What the operating system says.
@@ -74,11 +76,17 @@ impl Error {
     }
 }
 
-fn way_out(cause: &io::Error) -> &'static str {
+fn way_out(cause: &io::Error, option: &str) -> String {
     match cause.kind() {
-        io::ErrorKind::AddrInUse => "stop the process that listens there, or choose another port with --listen",
-        io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege; choose a higher one with --listen",
-        io::ErrorKind::AddrNotAvailable => "this machine has no such address; --listen 0.0.0.0:5000 takes all it has",
-        _ => "choose another address with --listen",
+        io::ErrorKind::AddrInUse => {
+            format!("stop the process that listens there, or choose another port with {option}")
+        }
+        io::ErrorKind::PermissionDenied => {
+            format!("ports below 1024 need a privilege; choose a higher one with {option}")
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            format!("this machine has no such address; with {option} 0.0.0.0 takes all it has")
+        }
+        _ => format!("choose another address with {option}"),
     }
 }

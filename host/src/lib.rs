@@ -1,10 +1,11 @@
 //! `status-host`: serves the component of the world `status` (`wit/status.wit`) over HTTP.
 //!
 //! A request walks one line: [`server`] → [`sandbox`] → component → [`sandbox`] → [`server`]. Around it stand
-//! [`config`] (what the operator asks for), [`telemetry`] (what the operator sees), [`lockdown`] (what the process gives up),
-//! and the commands [`inspect`],
-//! [`compile`] and [`healthcheck`].
+//! [`config`] (what the operator asks for), [`telemetry`] (what the operator sees), [`admin`]
+//! (where they see it), [`lockdown`] (what the process gives up), and the commands [`inspect`], [`compile`] and
+//! [`healthcheck`].
 
+pub mod admin;
 pub mod compile;
 pub mod config;
 pub mod error;

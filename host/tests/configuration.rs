@@ -198,7 +198,7 @@ fn an_address_that_cannot_be_had_is_refused() {
     assert_refused(
         &output,
         1,
-        &[&format!("cannot listen on `{foreign}`"), "--listen 0.0.0.0:5000"],
+        &[&format!("cannot listen on `{foreign}`"), "with --listen 0.0.0.0"],
     );
 }
 
@@ -206,7 +206,8 @@ fn an_address_that_cannot_be_had_is_refused() {
 fn each_reason_not_to_listen_has_its_way_out() {
     let refusal = |kind| {
         let (address, cause) = (([0, 0, 0, 0], 80).into(), io::Error::from(kind));
-        Error::Listen { address, cause }.to_string()
+        let option = "--listen";
+        Error::Listen { option, address, cause }.to_string()
     };
     assert!(refusal(io::ErrorKind::PermissionDenied).contains("ports below 1024 need a privilege"));
     assert!(refusal(io::ErrorKind::AddrInUse).contains("stop the process that listens there"));

@@ -16,39 +16,38 @@ use std::thread;
 use std::time::Duration;
 
 use support::Service;
-use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+use support::module::{HANDLE, component};
 
-/// What a guest does, the status that tells of it, and what the log says was the reason.
-const FAILURES: [(&str, u16, &str); 25] = [
-    ("/spin", 504, "did not end within 200 ms (--request-timeout)"),
-    ("/answer-then-spin", 504, "did not end within 200 ms"),
-    ("/allocate", 500, "of which 4194304 are allowed (--max-memory)"),
-    ("/recurse", 500, "call stack exhausted"),
-    ("/leak", 500, "it holds 1000 resources"),
-    ("/trap", 500, "wasm `unreachable` instruction executed"),
-    ("/trap-after-response", 500, "wasm `unreachable` instruction executed"),
-    ("/answer-twice", 500, "unknown handle index"),
-    ("/long-write", 500, "Buffer too large for blocking-write-and-flush"),
-    ("/long-call", 500, "fuel allocated for hostcalls has been exhausted"),
-    ("/ten-thousand-headers", 500, "total size of fields exceeds limit"),
-    ("/hundred-and-one-headers", 502, "it has more than 100 headers"),
-    ("/silent", 502, "returned without a response"),
-    ("/error", 502, "as asked"),
-    ("/long-error", 502, "xxxxxxxx"),
-    ("/early-hints", 502, "its status is not a final one"),
-    ("/unfinished-body", 502, "its body was not finished"),
-    ("/dropped-body", 502, "its body was cut short"),
-    ("/short-body", 502, "its body was cut short"),
-    ("/lying-length", 502, "its body was not finished"),
-    (
-        "/no-body-but-length",
-        502,
-        "its body is not of the length that it promises",
-    ),
-    ("/over-a-mebibyte", 502, "more than 1048576 bytes"),
-    ("/gigabyte", 502, "more than 1048576 bytes"),
-    ("/over-a-mebibyte", 502, "more than 1048576 bytes"),
-    ("/spin", 504, "did not end within 200 ms"),
+/// What a guest does, the status that tells of it, the kind of failure that is counted, and what the log says was the
+/// reason.
+#[rustfmt::skip]
+const FAILURES: [(&str, u16, &str, &str); 26] = [
+    ("/spin", 504, "timeout", "did not end within 200 ms (--request-timeout)"),
+    ("/answer-then-spin", 504, "timeout", "did not end within 200 ms"),
+    ("/allocate", 500, "memory", "of which 4194304 are allowed (--max-memory)"),
+    ("/recurse", 500, "trap", "call stack exhausted"),
+    ("/leak", 500, "limit", "it holds 1000 resources"),
+    ("/trap", 500, "trap", "wasm `unreachable` instruction executed"),
+    ("/trap-after-response", 500, "trap", "wasm `unreachable` instruction executed"),
+    ("/answer-twice", 500, "trap", "unknown handle index"),
+    ("/long-write", 500, "trap", "Buffer too large for blocking-write-and-flush"),
+    ("/long-call", 500, "trap", "fuel allocated for hostcalls has been exhausted"),
+    ("/ten-thousand-headers", 500, "trap", "total size of fields exceeds limit"),
+    ("/hundred-and-one-headers", 502, "invalid_response", "it has more than 100 headers"),
+    ("/silent", 502, "no_response", "returned without a response"),
+    ("/error", 502, "error", "as asked"),
+    ("/long-error", 502, "error", "xxxxxxxx"),
+    ("/early-hints", 502, "invalid_response", "its status is not a final one"),
+    ("/status-600", 502, "invalid_response", "its status is not a final one"),
+    ("/unfinished-body", 502, "invalid_response", "its body was not finished"),
+    ("/dropped-body", 502, "invalid_response", "its body was cut short"),
+    ("/short-body", 502, "invalid_response", "its body was cut short"),
+    ("/lying-length", 502, "invalid_response", "its body was not finished"),
+    ("/no-body-but-length", 502, "invalid_response", "its body is not of the length that it promises"),
+    ("/over-a-mebibyte", 502, "invalid_response", "more than 1048576 bytes"),
+    ("/gigabyte", 502, "invalid_response", "more than 1048576 bytes"),
+    ("/over-a-mebibyte", 502, "invalid_response", "more than 1048576 bytes"),
+    ("/spin", 504, "timeout", "did not end within 200 ms"),
 ];
 
 /// Enough memory for what some of them do before they fail, and not much time.
@@ -61,14 +60,20 @@ static ALONE: Mutex<()> = Mutex::new(());
 fn a_failing_guest_is_answered_for() {
     let _alone = ALONE.lock();
     let service = Service::start_probe(&OPTIONS);
-    for (path, status, _) in FAILURES {
+    for (path, status, ..) in FAILURES {
         service.get(path).assert_problem(status);
         assert_eq!(service.get("/count").text(), "1", "after {path}");
     }
+    let metrics = service.metrics();
+    for (.., kind, _) in FAILURES {
+        let failures = FAILURES.iter().filter(|(.., other, _)| *other == kind).count();
+        let series = format!("status_host_guest_failures_total{{kind=\"{kind}\"}}");
+        assert_eq!(metrics.count(&series), failures as u64, "{kind}");
+    }
     let log = service.finish();
-    let told: Vec<_> = log.iter().filter(|line| line["level"] == "ERROR").collect();
+    let told: Vec<_> = log.iter().filter(|line| line["severity"] == "ERROR").collect();
     assert_eq!(told.len(), FAILURES.len(), "{told:?}");
-    for ((path, _, reason), line) in FAILURES.iter().zip(told) {
+    for ((path, .., reason), line) in FAILURES.iter().zip(told) {
         let failure = line["failure"].as_str().unwrap();
         assert!(failure.contains(reason) && !failure.contains('\n'), "{path}: {failure}");
         assert!(failure.len() <= 1024, "{path}: {} bytes are told", failure.len());
@@ -97,7 +102,7 @@ fn a_failing_guest_costs_its_neighbours_nothing() {
             .collect();
         let hostile: Vec<_> = FAILURES
             .iter()
-            .map(|(path, status, _)| scope.spawn(|| service.get(path).assert_problem(*status)))
+            .map(|(path, status, ..)| scope.spawn(|| service.get(path).assert_problem(*status)))
             .collect();
         let answered: Vec<_> = hostile.into_iter().map(thread::ScopedJoinHandle::join).collect();
         over.store(true, Ordering::Relaxed);
@@ -166,7 +171,7 @@ fn a_request_for_which_no_instance_is_free_is_refused() {
     let log = service.finish();
     let reason = log[0]["failure"].as_str().unwrap();
     assert!(
-        reason.starts_with("no instance is free") && log[0]["level"] == "WARN",
+        reason.starts_with("no instance is free") && log[0]["severity"] == "WARNING",
         "{log:?}"
     );
 }
@@ -190,21 +195,6 @@ fn guests_that_loop_do_not_stop_the_service() {
     }
     service.finish();
 }
-
-/// A component of the world `status` whose core module is `module`, for what no compiler would make.
-fn component(module: &str) -> Vec<u8> {
-    let mut resolve = wit_parser::Resolve::default();
-    let wit = concat!(env!("CARGO_MANIFEST_DIR"), "/../wit");
-    let (package, _) = resolve.push_dir(wit).unwrap();
-    let world = resolve.select_world(&[package], Some("status")).unwrap();
-    let mut module = wat::parse_str(module).unwrap();
-    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
-    let encoder = ComponentEncoder::default().module(&module).unwrap();
-    encoder.validate(true).encode().unwrap()
-}
-
-/// The handler of a core module.
-const HANDLE: &str = r#"func (export "wasi:http/incoming-handler@0.2.12#handle") (param i32 i32)"#;
 
 #[test]
 fn a_guest_that_grows_its_table_is_stopped() {

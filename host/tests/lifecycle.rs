@@ -13,7 +13,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use nix::pty::openpty;
@@ -140,9 +140,7 @@ fn a_client_that_has_said_all_is_answered() {
 
 #[test]
 fn a_lack_of_file_descriptors_passes() {
-    let mut shell = support::in_environment(Command::new("/bin/sh"));
-    shell.args(["-c", r#"ulimit -n 24; exec "$0""#, env!("CARGO_BIN_EXE_status-host")]);
-    let service = Service::start_with(shell);
+    let service = Service::start_with(support::with_files(24));
     let crowd: Vec<_> = (0..32).map(|_| service.connect()).collect();
     std::thread::sleep(Duration::from_millis(300));
     drop(crowd);
@@ -153,9 +151,7 @@ fn a_lack_of_file_descriptors_passes() {
 
 #[test]
 fn a_lack_of_file_descriptors_does_not_hold_the_end() {
-    let mut shell = support::in_environment(Command::new("/bin/sh"));
-    shell.args(["-c", r#"ulimit -n 24; exec "$0""#, env!("CARGO_BIN_EXE_status-host")]);
-    let service = Service::start_with(shell);
+    let service = Service::start_with(support::with_files(24));
     let crowd: Vec<_> = (0..32).map(|_| service.connect()).collect();
     let log = service.finish();
     let told = log.iter().map(message).collect::<Vec<_>>();
@@ -165,12 +161,10 @@ fn a_lack_of_file_descriptors_does_not_hold_the_end() {
 
 #[test]
 fn fewer_files_than_connections_are_told_of() {
-    let mut shell = support::in_environment(Command::new("/bin/sh"));
-    shell.args(["-c", r#"ulimit -n 100; exec "$0""#, env!("CARGO_BIN_EXE_status-host")]);
-    let service = Service::start_with(shell);
+    let service = Service::start_with(support::with_files(100));
     let warning = service.before.last().unwrap();
     assert!(message(warning).starts_with("fewer files can be open"), "{warning}");
-    assert_eq!(warning["files"], 100);
+    assert_eq!((&warning["files"], &warning["connections"]), (&100.into(), &16.into()));
     service.finish();
 }
 

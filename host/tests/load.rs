@@ -176,7 +176,7 @@ fn soak() {
     eprintln!("{SOAK} requests in {seconds:.0} s; resident {early} bytes at a tenth, {late} at the end");
     assert!(late < early + GROWTH, "{early} bytes became {late}");
     let log = service.finish();
-    assert!(log.iter().all(|line| line["level"] == "INFO"), "{log:?}");
+    assert!(log.iter().all(|line| line["severity"] == "INFO"), "{log:?}");
 }
 
 /// Asks on one connection, and checks every answer byte by byte but for its date.

@@ -307,8 +307,8 @@ fn a_kernel_without_the_wall_is_told_of() {
         let service = on_a_kernel_without(calls, Service::start);
         let line = &service.before[0];
         assert_eq!(
-            (&line["message"], &line["level"]),
-            (&"locked down in part".into(), &"WARN".into())
+            (&line["message"], &line["severity"]),
+            (&"locked down in part".into(), &"WARNING".into())
         );
         assert!(line["missing"].as_str().unwrap().starts_with(part), "{line}");
         assert_eq!(service.get("/status").status, 200);

@@ -50,7 +50,12 @@ pub struct Limits {
         value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_connections: u32,
 
-    /// How long requests in flight may take to end after the first signal
+    /// How long connections are still accepted after the first signal, while /readyz says no: what balances the load
+    /// needs a moment to notice
+    #[arg(long, env, hide_env_values = true, value_name = "TIME", default_value = "0s", value_parser = delay)]
+    pub drain_delay: Duration,
+
+    /// How long requests in flight may take to end after that
     #[arg(long, env, hide_env_values = true, value_name = "TIME", default_value = "25s", value_parser = time)]
     pub drain_timeout: Duration,
 }
@@ -67,11 +72,23 @@ impl Limits {
 }
 
 fn time(text: &str) -> Result<Duration, String> {
-    let time = humantime::parse_duration(text).map_err(|_| "not a time such as 500ms, 10s or 2m".to_owned())?;
+    let time = parse(text)?;
     if time < Duration::from_millis(1) || time > DAY {
         return Err("not between 1ms and 1day".to_owned());
     }
     Ok(time)
+}
+
+fn delay(text: &str) -> Result<Duration, String> {
+    let time = parse(text)?;
+    if time > DAY {
+        return Err("not between 0s and 1day".to_owned());
+    }
+    Ok(time)
+}
+
+fn parse(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|_| "not a time such as 500ms, 10s or 2m".to_owned())
 }
 
 fn memory(text: &str) -> Result<usize, String> {

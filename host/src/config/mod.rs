@@ -1,6 +1,7 @@
 //! What the operator asks for: the command line and the two granted variables, checked before anything starts.
 
 mod limits;
+mod observability;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use crate::error::Error;
 use crate::sandbox::Grant;
 
 pub use limits::Limits;
+pub use observability::{Admin, LogFormat, Logging, Observability};
 
 /// The longest value of a granted variable, in bytes.
 const VARIABLE_LIMIT: usize = 256;
@@ -43,6 +45,10 @@ pub struct Cli {
     /// any more
     #[arg(long, env, hide_env_values = true, value_name = "MODE", value_enum, default_value_t = Lockdown::On)]
     pub lockdown: Lockdown,
+
+    /// What it tells of itself.
+    #[command(flatten)]
+    pub observability: Observability,
 
     /// What it may take.
     #[command(flatten)]

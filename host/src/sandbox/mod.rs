@@ -10,6 +10,7 @@
 //! | `epoch` | the clock that makes guests give way |
 //! | `state` | what the host keeps for one instance |
 //! | `respond` | one request through one instance |
+//! | `usage` | how many instances are in use |
 
 mod code;
 mod epoch;
@@ -18,15 +19,18 @@ mod limit;
 mod load;
 mod respond;
 mod state;
+mod usage;
 mod world;
 
 use std::io;
+use std::sync::Arc;
 
 use tokio::runtime;
 use wasmtime::{Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
 use crate::error::Error;
+use crate::telemetry::Metrics;
 use state::State;
 
 pub use code::MEMORY_RESERVATION;
@@ -34,6 +38,7 @@ pub use grant::Grant;
 pub use limit::{Limit, Limits};
 pub use load::{LoadError, Loaded, load};
 pub use respond::Failure;
+pub use usage::InstancesInUse;
 pub use world::{INTERFACES, is_granted};
 
 /// Bytes of a linear memory that are cleared by hand when its instance ends, which is cheaper than giving the pages
@@ -55,6 +60,7 @@ pub struct Sandbox {
     component: ProxyPre<State>,
     grant: Grant,
     limits: Limits,
+    metrics: Arc<Metrics>,
 }
 
 /// Makes the engine, in which `instances` can live at the same time.
@@ -96,13 +102,14 @@ impl Sandbox {
     ///
     /// [`Error::Component`], when the component asks for more than the world names, does not export the handler, or
     /// cannot be started; [`Error::System`], where a thread or a timer cannot be had.
-    pub fn new(loaded: &Loaded, grant: Grant, limits: Limits) -> Result<Self, Error> {
+    pub fn new(loaded: &Loaded, grant: Grant, limits: Limits, metrics: Arc<Metrics>) -> Result<Self, Error> {
         let component = loaded.link(grant::linker)?;
         epoch::start(component.engine()).map_err(Error::system("start the clock of the sandbox"))?;
         let sandbox = Self {
             component,
             grant,
             limits,
+            metrics,
         };
         let runtime = runtime::Builder::new_current_thread().enable_time().build();
         let runtime = runtime.map_err(Error::system("start the first instance"))?;

@@ -4,6 +4,8 @@
 //! waits for a client, and one that fails after it has set its response does not leave a 200 behind that looks
 //! complete. Its body is collected while it writes, within a limit.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -19,6 +21,7 @@ use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 use super::limit::{CALL_LIMIT, Limit};
 use super::state::State;
 use super::{Sandbox, epoch};
+use crate::telemetry::GuestFailure;
 
 /// The longest body that a component may answer with, in bytes.
 const BODY_LIMIT: usize = 1024 * 1024;
@@ -56,6 +59,22 @@ pub enum Failure {
     BodyLimit,
 }
 
+impl Failure {
+    /// How it is counted; none where the component has no part in it.
+    fn kind(&self) -> Option<GuestFailure> {
+        Some(match self {
+            Self::Busy(_) => return None,
+            Self::Trap(_) => GuestFailure::Trap,
+            Self::Limit(Limit::Memory(..)) => GuestFailure::Memory,
+            Self::Limit(Limit::Table(_) | Limit::Resources) => GuestFailure::Limit,
+            Self::Timeout(_) => GuestFailure::Timeout,
+            Self::NoResponse => GuestFailure::NoResponse,
+            Self::Refused(_) => GuestFailure::Error,
+            Self::Response(_) | Self::BodyLimit => GuestFailure::InvalidResponse,
+        })
+    }
+}
+
 type Answer = Result<Response<HyperOutgoingBody>, ErrorCode>;
 
 impl Sandbox {
@@ -65,6 +84,14 @@ impl Sandbox {
     ///
     /// [`Failure`], when the guest gives no complete response.
     pub async fn respond(&self, request: Request<Full<Bytes>>) -> Result<Response<Full<Bytes>>, Failure> {
+        let answer = self.answer(request).await;
+        if let Some(kind) = answer.as_ref().err().and_then(Failure::kind) {
+            self.metrics.guest_failed(kind);
+        }
+        answer
+    }
+
+    async fn answer(&self, request: Request<Full<Bytes>>) -> Result<Response<Full<Bytes>>, Failure> {
         let method = request.method().clone();
         let (sender, answer) = oneshot::channel();
         // A body that is over its limit ends the guest, which has no other reader to write for.
@@ -94,7 +121,9 @@ impl Sandbox {
         let out = http.new_response_outparam(answer).map_err(Failure::Trap)?;
         let instance = self.instantiate(&mut store).await?;
         let handler = instance.wasi_http_incoming_handler();
+        let running = self.metrics.guest.run_from(Instant::now());
         handler.call_handle(&mut store, request, out).await.map_err(stopped)?;
+        drop(running);
         if store.data_mut().has_open_body() {
             return Err(Failure::Response("its body was not finished"));
         }
@@ -110,7 +139,10 @@ impl Sandbox {
     }
 
     async fn instantiate(&self, store: &mut Store<State>) -> Result<Proxy, Failure> {
-        self.component.instantiate_async(store).await.map_err(stopped)
+        let begin = Instant::now();
+        let instance = self.component.instantiate_async(store).await.map_err(stopped)?;
+        self.metrics.instances.observe(begin.elapsed());
+        Ok(instance)
     }
 
     /// Drops what is not done in time, and with it the instance, wherever it is.
@@ -150,7 +182,7 @@ async fn collect(answer: oneshot::Receiver<Answer>) -> Result<Response<Bytes>, F
 /// section 8.6).
 fn check(method: &Method, response: &Response<Bytes>) -> Result<(), Failure> {
     let (status, headers) = (response.status(), response.headers());
-    if status.is_informational() {
+    if !(200..600).contains(&status.as_u16()) {
         return Err(Failure::Response("its status is not a final one"));
     }
     let bytes = |(name, value): (&header::HeaderName, &header::HeaderValue)| name.as_str().len() + value.len();

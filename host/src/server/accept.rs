@@ -11,7 +11,9 @@ use tracing::{info, warn};
 
 use super::connection::{Admission, Service};
 use super::stop::Signals;
+use crate::admin::{Readiness, State};
 use crate::config::Limits;
+use crate::telemetry::{Metrics, Refusal};
 
 /// Connections above the limit that are told so at the same time; those above are just closed.
 const REFUSALS: u32 = 256;
@@ -31,25 +33,39 @@ pub(super) struct Accept {
     room: Arc<Semaphore>,
     refusals: Arc<Semaphore>,
     limits: Limits,
+    readiness: Readiness,
+    metrics: Arc<Metrics>,
 }
 
 impl Accept {
-    pub(super) fn new(service: Service, limits: Limits) -> Self {
+    pub(super) fn new(service: Service, limits: Limits, readiness: Readiness, metrics: Arc<Metrics>) -> Self {
         Self {
             service: Arc::new(service),
             room: Arc::new(Semaphore::new(limits.max_connections as usize)),
             refusals: Arc::new(Semaphore::new(REFUSALS as usize)),
             limits,
+            readiness,
+            metrics,
         }
     }
 
-    /// Serves connections until the first signal; then takes those that the kernel holds, gives up the socket, and lets
-    /// answers in flight go out. A second signal ends that at once.
+    /// Serves connections until the first signal; then says that it does not, waits for that to be noticed, takes those
+    /// that the kernel holds, gives up the socket, and lets answers in flight go out. A second signal ends that at once.
     pub(super) async fn serve(&self, listener: TcpListener, mut signals: Signals) {
         let signal = tokio::select! {
             signal = signals.next() => signal,
             never = self.accept(&listener) => never,
         };
+        self.readiness.set(State::Draining);
+        let delay = self.limits.drain_delay;
+        if !delay.is_zero() {
+            info!(signal, delay = ?delay, "not ready any more; still accepting");
+            tokio::select! {
+                () = sleep(delay) => {}
+                never = self.accept(&listener) => never,
+                signal = signals.next() => return warn!(signal, "a second signal; closing what is left"),
+            }
+        }
         self.service.end();
         self.accept_last(listener).await;
         let connections = self.limits.max_connections as usize - self.room.available_permits();
@@ -67,6 +83,7 @@ impl Accept {
             match listener.accept().await {
                 Ok((stream, _)) => self.take(stream),
                 Err(error) => {
+                    self.metrics.accept_failures.inc();
                     warn!(%error, "cannot accept a connection");
                     sleep(ACCEPT_PAUSE).await;
                 }
@@ -89,6 +106,7 @@ impl Accept {
                 Ok(stream) => self.take(stream),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) => {
+                    self.metrics.accept_failures.inc();
                     warn!(%error, "cannot take the connections that wait");
                     if pauses.next().is_none() {
                         return;
@@ -100,17 +118,24 @@ impl Accept {
     }
 
     fn take(&self, stream: TcpStream) {
+        self.metrics.accepted.inc();
         let room = |semaphore: &Arc<Semaphore>| Arc::clone(semaphore).try_acquire_owned().ok();
         let granted = room(&self.room).map(|permit| (permit, Admission::Granted));
         let refused = || room(&self.refusals).map(|permit| (permit, Admission::Refused));
         let Some((permit, admission)) = granted.or_else(refused) else {
+            self.metrics.refuse(Refusal::Closed);
             return;
         };
-        let service = Arc::clone(&self.service);
+        if admission == Admission::Refused {
+            self.metrics.refuse(Refusal::Told);
+        }
+        let (service, open) = (Arc::clone(&self.service), self.metrics.connections.clone());
+        open.inc();
         tokio::spawn(async move {
             // Fails on a connection that is gone already, which serving it will find out.
             let _ = stream.set_nodelay(true);
             service.serve(stream, admission).await;
+            open.dec();
             drop(permit);
         });
     }

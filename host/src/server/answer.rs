@@ -7,11 +7,12 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 use tokio::time::timeout;
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 
 use super::authority;
 use super::connection::{Admission, Service};
 use super::ending::Ending;
+use super::observation::Observation;
 use super::problem::{Rejection, and_close, and_retry, problem};
 use crate::sandbox::Failure;
 
@@ -27,18 +28,24 @@ pub(super) async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let has_body = !request.body().is_end_stream();
-    let (response, is_last) = if let Some(rejection) = ending.rejection() {
-        (problem(rejection), true)
+    let (observation, response, is_last) = if let Some(rejection) = ending.rejection() {
+        (service.observer.observe_rejected(), rejected(rejection), true)
     } else if admission == Admission::Refused {
         let full = Rejection::new(StatusCode::SERVICE_UNAVAILABLE, "too many connections are open");
-        (and_retry(problem(full)), true)
+        (service.observer.observe(&request), and_retry(rejected(full)), true)
     } else {
-        let response = match whole(service, request).await {
-            Ok(request) => respond(service, request).await,
-            Err(rejection) => problem(rejection),
+        let mut observation = service.observer.observe(&request);
+        let whole = whole(service, request).await;
+        if has_body {
+            observation.restart();
+        }
+        let response = match whole {
+            Ok(request) => respond(service, request, &observation).await,
+            Err(rejection) => rejected(rejection),
         };
-        (response, has_body || ending.is_near())
+        (observation, response, has_body || ending.is_near())
     };
+    observation.end(&response);
     if !is_last {
         return Ok(response);
     }
@@ -46,15 +53,29 @@ pub(super) async fn answer(
     Ok(and_close(response))
 }
 
-async fn respond(service: &Service, mut request: Request<Full<Bytes>>) -> Response<Full<Bytes>> {
+fn rejected(rejection: Rejection) -> Response<Full<Bytes>> {
+    debug!(
+        status = rejection.status.as_u16(),
+        detail = rejection.detail,
+        "a request is rejected"
+    );
+    problem(rejection)
+}
+
+async fn respond(
+    service: &Service,
+    mut request: Request<Full<Bytes>>,
+    observation: &Observation<'_>,
+) -> Response<Full<Bytes>> {
     authority::establish(&mut request, service.local);
     service.sandbox.respond(request).await.unwrap_or_else(|failure| {
+        let trace = observation.trace.id();
         // Some of it is the component's own words.
         let told: String = failure.to_string().chars().take(TOLD).collect();
         if let Failure::Busy(_) = failure {
-            warn!(failure = told, "a request is refused");
+            warn!(failure = told, trace, "a request is refused");
         } else {
-            error!(failure = told, "the component gave no answer");
+            error!(failure = told, trace, "the component gave no answer");
         }
         failed(&failure)
     })

@@ -15,6 +15,7 @@ use super::answer::answer;
 use super::delivery::Delivery;
 use super::ending::Ending;
 use super::head::HEAD_LIMIT;
+use super::observation::Observer;
 use super::screen::{Patience, Screen};
 use crate::config::Limits;
 use crate::sandbox::Sandbox;
@@ -22,6 +23,7 @@ use crate::sandbox::Sandbox;
 /// What all connections share.
 pub struct Service {
     pub(super) sandbox: Sandbox,
+    pub(super) observer: Observer,
     /// Where it listens.
     pub(super) local: SocketAddr,
     pub(super) client_timeout: Duration,
@@ -43,9 +45,10 @@ pub enum Admission {
 impl Service {
     /// A service at `local`, which is what HTTP/1.0 asks for.
     #[must_use]
-    pub fn new(sandbox: Sandbox, local: SocketAddr, limits: &Limits) -> Self {
+    pub fn new(sandbox: Sandbox, observer: Observer, local: SocketAddr, limits: &Limits) -> Self {
         Self {
             sandbox,
+            observer,
             local,
             client_timeout: limits.client_timeout,
             idle_timeout: limits.idle_timeout,

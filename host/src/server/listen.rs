@@ -1,4 +1,4 @@
-//! The listening socket: one of our own, or one that is handed over.
+//! The listening sockets. That of the service is one of our own, or one that is handed over.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -23,15 +23,32 @@ pub(super) fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), E
         let cause = io::Error::other("the socket does not listen");
         return Err(Error::Handover { cause });
     }
-    let bound = handed.map_or_else(|| bind(address), Ok).and_then(|listener| {
+    let listener = match handed {
+        Some(listener) => Ok(listener),
+        None => socket(address),
+    };
+    established(listener, address, "--listen")
+}
+
+/// Listens on `address`, which `option` names. Returns where it listens.
+pub(super) fn bind(address: SocketAddr, option: &'static str) -> Result<(TcpListener, SocketAddr), Error> {
+    established(socket(address), address, option)
+}
+
+fn established(
+    listener: io::Result<TcpListener>,
+    address: SocketAddr,
+    option: &'static str,
+) -> Result<(TcpListener, SocketAddr), Error> {
+    let established = listener.and_then(|listener| {
         listener.set_nonblocking(true)?;
         let local = listener.local_addr()?;
         Ok((listener, local))
     });
-    bound.map_err(|cause| Error::Listen { address, cause })
+    established.map_err(|cause| Error::Listen { option, address, cause })
 }
 
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+fn socket(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     // The connections of a predecessor that has just ended do not hold the port.
     socket.set_reuse_address(true)?;

@@ -10,8 +10,11 @@
 //! | `head` | the rules for the head of a request |
 //! | `authority` | the rules for `Host` |
 //! | `answer` | one request, one response, whatever happens |
+//! | `observation` | one request as it is counted |
 //! | `problem` | the responses of the host itself |
 //! | `stop` | the signals that end the service |
+//! | `files` | how many files can be open |
+//! | `expose` | what the admin port tells of |
 
 mod accept;
 mod answer;
@@ -19,8 +22,11 @@ mod authority;
 mod connection;
 mod delivery;
 mod ending;
+mod expose;
+mod files;
 pub mod head;
 mod listen;
+mod observation;
 mod problem;
 mod screen;
 mod stop;
@@ -29,26 +35,24 @@ use std::env;
 use std::io;
 use std::num::NonZeroUsize;
 use std::os::unix::net::UnixStream;
-use std::sync::RwLock;
+use std::sync::{Arc, RwLock};
 use std::thread;
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use tokio::runtime::{Builder, Runtime};
-use tracing::{info, warn};
+use tokio::runtime::Builder;
+use tracing::info;
 
-use crate::config::{self, Cli, Limits};
+use crate::admin::{Admin, Readiness, State};
+use crate::config::{self, Cli};
 use crate::error::Error;
 use crate::lockdown;
 use crate::sandbox::{self, Sandbox};
-use crate::telemetry;
+use crate::telemetry::{self, Sample};
 use accept::Accept;
 use stop::Held;
 
 pub use connection::{Admission, Service};
+pub use observation::Observer;
 pub use problem::Rejection;
-
-/// Files that are open beside the connections.
-const FILES: u64 = 64;
 
 /// Serves until a signal ends it. Whatever can fail does so before the first connection is accepted.
 ///
@@ -64,28 +68,55 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
     let engine = sandbox::engine(cli.limits.max_concurrency)?;
     let loaded = sandbox::load(&engine, cli.source.file())?;
     let (listener, local) = listen::listen(address)?;
-    let files = raise_files();
+    let admin_listener = match cli.observability.admin {
+        config::Admin::Off => None,
+        config::Admin::At(address) => Some(listen::bind(address, "--admin")?),
+    };
+    let files = files::raise();
+    let limits = files::within(files, cli.limits);
     let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let build = expose::build(&grant, &loaded);
+    let (exposition, metrics) = expose::metrics(&build, &engine, &limits, files);
+    let metrics = Arc::new(metrics);
     // All threads are started from here on.
     let locking = lockdown::begin(cli.lockdown);
-    let sandbox = Sandbox::new(&loaded, grant.clone(), cli.limits.sandbox())?;
-    let _log = telemetry::start().map_err(Error::system("start the log"))?;
-    let service = Service::new(sandbox, local, &cli.limits);
-    let runtime = runtime(workers).map_err(Error::system("start the threads of the service"))?;
+    let lost = metrics.lost_events.clone();
+    let _log = telemetry::start(&cli.observability.logging, lost).map_err(Error::system("start the log"))?;
+    try_threads(workers).map_err(Error::system("start the threads of the service"))?;
+    let readiness = Readiness::default();
+    let mut admin_address = None;
+    if let Some((listener, local)) = admin_listener {
+        admin_address = Some(tracing::field::display(local));
+        let admin = Admin {
+            exposition,
+            readiness: readiness.clone(),
+            build,
+        };
+        admin.start(listener).map_err(Error::system("start the admin port"))?;
+    }
+    let sandbox = Sandbox::new(&loaded, grant.clone(), limits.sandbox(), Arc::clone(&metrics))?;
+    let observer = Observer::new(Arc::clone(&metrics), Sample::new(cli.observability.access_log));
+    let service = Service::new(sandbox, observer, local, &limits);
+    let runtime = Builder::new_multi_thread().worker_threads(workers).enable_all().build();
+    let runtime = runtime.map_err(Error::system("start the threads of the service"))?;
     let served = runtime.block_on(async {
         let listener = tokio::net::TcpListener::from_std(listener).map_err(Error::system("watch the socket"))?;
         let signals = held.release().map_err(Error::system("listen for signals"))?;
         locking.complete()?;
-        warn_of_files(files, &cli.limits);
+        files::warn(files, &cli.limits, &limits);
+        readiness.set(State::Ready);
         info!(
             address = %local,
+            admin = admin_address,
             component = loaded.name,
             sha256 = loaded.sha256,
             app_version = grant.app_version(),
             commit_sha = grant.commit_sha(),
             "serving /status"
         );
-        Accept::new(service, cli.limits).serve(listener, signals).await;
+        Accept::new(service, limits, readiness, metrics)
+            .serve(listener, signals)
+            .await;
         Ok(())
     });
     // Not by dropping it, which would wait for a guest that never ends.
@@ -93,35 +124,15 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
     served
 }
 
-/// Makes the runtime. Where tokio cannot have a thread, or the files for signals, it panics, so both are tried before.
-fn runtime(workers: usize) -> io::Result<Runtime> {
+/// Tries whether the threads of the service can be had, and the files for signals: where tokio cannot have them it
+/// panics.
+fn try_threads(workers: usize) -> io::Result<()> {
     let files = [UnixStream::pair()?, UnixStream::pair()?, UnixStream::pair()?];
     drop(files);
     let all_are_there = RwLock::new(());
-    let started: io::Result<()> = thread::scope(|scope| {
+    thread::scope(|scope| {
         let _wait = all_are_there.write();
         let start = |_| thread::Builder::new().spawn_scoped(scope, || drop(all_are_there.read()));
         (0..workers).try_for_each(|worker| start(worker).map(drop))
-    });
-    started?;
-    Builder::new_multi_thread().worker_threads(workers).enable_all().build()
-}
-
-/// Allows this process as many open files as it may allow itself, and returns how many that are.
-fn raise_files() -> u64 {
-    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| {
-        setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
-        Ok(hard)
-    });
-    raised.unwrap_or(u64::MAX)
-}
-
-fn warn_of_files(files: u64, limits: &Limits) {
-    if files < u64::from(limits.max_connections) + FILES {
-        warn!(
-            files,
-            max_connections = limits.max_connections,
-            "fewer files can be open than connections are allowed; raise the limit of open files, or lower --max-connections"
-        );
-    }
+    })
 }

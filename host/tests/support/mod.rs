@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub mod metrics;
+pub mod module;
+
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -40,12 +43,21 @@ pub fn in_environment(mut command: Command) -> Command {
     command
         .env_clear()
         .env("APP_VERSION", VERSION)
-        .env("COMMIT_SHA", COMMIT);
+        .env("COMMIT_SHA", COMMIT)
+        .env("ADMIN", "127.0.0.1:0");
     if let Ok(profile) = std::env::var("LLVM_PROFILE_FILE") {
         // Written all the time: at its end the process has no way to open a file.
         command.env("LLVM_PROFILE_FILE", profile.replace("%p", "%p%c"));
     }
     command
+}
+
+/// The binary where no more than `files` files can be open.
+pub fn with_files(files: u32) -> Command {
+    let mut shell = in_environment(Command::new("/bin/sh"));
+    let script = format!(r#"ulimit -n {files}; exec "$0""#);
+    shell.args(["-c", &script, env!("CARGO_BIN_EXE_status-host")]);
+    shell
 }
 
 /// The portable component that the build of the binary has left.
@@ -80,6 +92,8 @@ pub fn assert_refused(output: &Output, code: i32, parts: &[&str]) {
 /// The binary while it serves.
 pub struct Service {
     pub address: SocketAddr,
+    /// Its admin port, which is none where it is off.
+    pub admin: Option<SocketAddr>,
     /// The lines of the log that come before the one that tells of the start.
     pub before: Vec<Value>,
     pub start: Value,
@@ -119,6 +133,7 @@ impl Service {
         };
         Self {
             address: start["address"].as_str().unwrap().parse().unwrap(),
+            admin: start["admin"].as_str().map(|admin| admin.parse().unwrap()),
             before,
             start,
             process,

@@ -76,6 +76,7 @@ impl Guest for Probe {
                 ResponseOutparam::set(out, Err(ErrorCode::InternalError(words)));
             }
             "/early-hints" => ResponseOutparam::set(out, Ok(head(103, &[]))),
+            "/status-600" => ResponseOutparam::set(out, Ok(head(600, &[]))),
             "/no-content" => ResponseOutparam::set(out, Ok(head(204, &[]))),
             "/unfinished-body" => std::mem::forget(begin(out, &[], "half")),
             "/dropped-body" => drop(begin(out, &[], "half")),

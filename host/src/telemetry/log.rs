@@ -1,4 +1,4 @@
-//! What the operator sees: events on standard error, one a line; JSON where a program reads them, text on a terminal.
+//! Events on standard error, one a line.
 //!
 //! A thread of its own writes them. `tracing-appender` does the same, and prints to standard output when its thread does
 //! not end in time, which panics where nobody reads that.
@@ -7,6 +7,11 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
+
+use super::line::Json;
+use crate::config::{LogFormat, Logging};
 
 /// Events that wait to be written. Those that come while so many wait are lost.
 const WAITING: usize = 4096;
@@ -23,34 +28,48 @@ enum Message {
 
 /// Where events go: into the queue of the thread that writes them.
 #[derive(Clone)]
-struct Queue(SyncSender<Message>);
+struct Queue {
+    sender: SyncSender<Message>,
+    lost: Counter,
+}
 
 /// Writes what still waits when it is dropped, within a second.
 pub struct Log(Queue);
 
-/// Sends the events of this process to standard error from now on. Events that cannot be written are lost, and nothing
-/// else: a collector of logs that goes away, or takes its time, must not take the service with it.
+/// Sends the events of this process to standard error from now on. Events that cannot be written are lost, and counted
+/// as such in `lost`, and nothing else: a collector of logs that goes away, or takes its time, must not take the service
+/// with it.
 ///
 /// # Errors
 ///
 /// Where the thread cannot be started.
-pub fn start() -> io::Result<Log> {
+pub fn start(logging: &Logging, lost: Counter) -> io::Result<Log> {
     let (sender, receiver) = sync_channel(WAITING);
     thread::Builder::new()
         .name("log".to_owned())
         .spawn(|| write(receiver))?;
-    let queue = Queue(sender);
+    let queue = Queue { sender, lost };
     let writer = queue.clone();
     let events = tracing_subscriber::fmt()
         .with_writer(move || writer.clone())
+        .with_max_level(logging.log_level)
         .with_target(false)
         .with_ansi(false)
         .log_internal_errors(false);
+    let is_text = match logging.log_format {
+        LogFormat::Auto => io::stderr().is_terminal(),
+        LogFormat::Text => true,
+        LogFormat::Json => false,
+    };
     // Fails where events are sent somewhere already, which is then the wish of whoever embeds this.
-    let _ = if io::stderr().is_terminal() {
+    let _ = if is_text {
         events.try_init()
     } else {
-        events.json().flatten_event(true).try_init()
+        let traces = logging.google_cloud_project.as_ref();
+        let traces = traces
+            .map(|project| format!("projects/{project}/traces/"))
+            .unwrap_or_default();
+        events.event_format(Json { traces }).try_init()
     };
     Ok(Log(queue))
 }
@@ -68,7 +87,9 @@ impl Write for Queue {
     /// Takes whole events, which is how they come.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         // Fails where the queue is full.
-        let _ = self.0.try_send(Message::Event(event.to_vec()));
+        if self.sender.try_send(Message::Event(event.to_vec())).is_err() {
+            self.lost.inc();
+        }
         Ok(event.len())
     }
 
@@ -80,7 +101,7 @@ impl Write for Queue {
 impl Drop for Log {
     fn drop(&mut self) {
         let (written, all) = sync_channel(1);
-        let Queue(sender) = &self.0;
+        let Queue { sender, .. } = &self.0;
         // A queue that is full has a reader that is not worth waiting for.
         if sender.try_send(Message::End(written)).is_ok() {
             let _ = all.recv_timeout(LAST_WRITES);
@@ -95,7 +116,11 @@ mod tests {
     #[test]
     fn an_event_for_which_there_is_no_room_is_lost() {
         let (sender, receiver) = sync_channel(1);
-        let mut queue = Queue(sender);
+        let lost = Counter::default();
+        let mut queue = Queue {
+            sender,
+            lost: lost.clone(),
+        };
         for event in [b"first", b"other"] {
             assert_eq!(queue.write(event).ok(), Some(5));
         }
@@ -103,5 +128,6 @@ mod tests {
         drop(queue);
         let events: Vec<_> = receiver.into_iter().collect();
         assert!(matches!(&events[..], [Message::Event(event)] if event == b"first"));
+        assert_eq!(lost.get(), 1);
     }
 }

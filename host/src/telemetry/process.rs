@@ -1,0 +1,119 @@
+//! What the process takes of the machine, by the names that Prometheus has for it. A locked process opens no file, so
+//! what is read later is opened before.
+
+use std::fmt;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use nix::dir::Dir;
+use nix::fcntl::OFlag;
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::stat::Mode;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::TypedMetric;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+
+/// The files that tell of this process.
+#[derive(Debug)]
+pub struct Process {
+    started: Duration,
+    max_files: u64,
+    /// Both are missing where `/proc` is not mounted.
+    status: Option<File>,
+    files: Option<Mutex<Dir>>,
+}
+
+impl Process {
+    /// This process, which has just started, and may open `max_files`.
+    #[must_use]
+    pub fn open(max_files: u64) -> Self {
+        let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let files = Dir::open("/proc/self/fd", OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty());
+        Self {
+            started: started.unwrap_or_default(),
+            max_files,
+            status: File::open("/proc/self/status").ok(),
+            files: files.ok().map(Mutex::new),
+        }
+    }
+
+    fn status(&self) -> Option<String> {
+        let mut bytes = [0; 4096];
+        let read = self.status.as_ref()?.read_at(&mut bytes, 0).ok()?;
+        Some(String::from_utf8_lossy(bytes.get(..read)?).into_owned())
+    }
+
+    /// The files that are open, the ones here included.
+    fn open_files(&self) -> Option<u64> {
+        let mut files = self.files.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        let entries = files.iter().flatten();
+        let numbers = entries.filter(|entry| !entry.file_name().to_bytes().starts_with(b"."));
+        u64::try_from(numbers.count()).ok()
+    }
+}
+
+/// User and system time, to which all threads add.
+fn processor_time() -> Option<f64> {
+    let usage = getrusage(UsageWho::RUSAGE_SELF).ok()?;
+    let times = [usage.user_time(), usage.system_time()];
+    // Microseconds, in which a century is a number that a float has exactly.
+    #[expect(clippy::cast_precision_loss, reason = "below 2^53")]
+    let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+    Some(times.map(seconds).iter().sum())
+}
+
+/// The value of a line such as `VmRSS: 5532 kB`, in bytes.
+fn bytes(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    let kibibytes: u64 = line.strip_prefix(':')?.strip_suffix("kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1024)
+}
+
+impl Collector for Process {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
+        let status = self.status().unwrap_or_default();
+        if let Some(time) = processor_time() {
+            let counter = ConstCounter::new(time);
+            let help = "User and system time of all threads";
+            counter.encode(encoder.encode_descriptor(
+                "process_cpu_seconds",
+                help,
+                None,
+                ConstCounter::<f64>::TYPE,
+            )?)?;
+        }
+        let started = self.started.as_secs_f64();
+        let help = "When the process started, since the beginning of 1970";
+        let gauge = encoder.encode_descriptor("process_start_time_seconds", help, None, ConstGauge::<f64>::TYPE)?;
+        ConstGauge::new(started).encode(gauge)?;
+        let gauges = [
+            (
+                "process_resident_memory_bytes",
+                "Memory that is resident",
+                bytes(&status, "VmRSS"),
+            ),
+            (
+                "process_virtual_memory_bytes",
+                "Address space that is reserved, little of which is memory",
+                bytes(&status, "VmSize"),
+            ),
+            ("process_open_fds", "Open file descriptors", self.open_files()),
+            (
+                "process_max_fds",
+                "File descriptors that can be open",
+                Some(self.max_files),
+            ),
+        ];
+        for (name, help, value) in gauges {
+            if let Some(value) = value {
+                let gauge = encoder.encode_descriptor(name, help, None, ConstGauge::<u64>::TYPE)?;
+                ConstGauge::new(value).encode(gauge)?;
+            }
+        }
+        Ok(())
+    }
+}
