@@ -56,7 +56,7 @@ format: $(TOOLCHAIN) ## Check the format
 
 .PHONY: lint
 lint: $(TOOLCHAIN) ## Check the lints, in each set of features and on each target that is built
-	cargo clippy --locked --workspace --all-targets --features stock-runtime,load -- --deny warnings
+	cargo clippy --locked --workspace --all-targets --features stock-runtime,load,ops -- --deny warnings
 	cargo clippy --locked --package status-host --no-default-features -- --deny warnings
 	cargo clippy --locked --package status-component --package probe --target wasm32-unknown-unknown -- --deny warnings
 
@@ -68,6 +68,12 @@ component: $(TOOLCHAIN) ## Build the portable component, target/component.wasm
 .PHONY: test-stock
 test-stock: $(TOOLCHAIN) $(WASMTIME) ## Run the component on a stock wasmtime (built from source, 5 minutes)
 	WASMTIME=$(abspath $(WASMTIME)) cargo test --locked --package status-host --features stock-runtime --test stock
+
+.PHONY: test-ops
+test-ops: $(TOOLCHAIN) ## See the metrics, alerts and dashboard through a real Prometheus; needs prometheus and promtool
+	@command -v prometheus promtool > /dev/null || \
+		{ echo "prometheus or promtool is missing; Debian has both in its package prometheus" >&2; exit 1; }
+	cargo test --locked --package status-host --features ops --test ops
 
 .PHONY: test-load
 test-load: $(TOOLCHAIN) $(shipped) ## Hold thousands of bad connections beside a good one; needs slowhttptest

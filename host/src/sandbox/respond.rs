@@ -119,9 +119,9 @@ impl Sandbox {
             .new_incoming_request(Scheme::Http, request)
             .map_err(Failure::Trap)?;
         let out = http.new_response_outparam(answer).map_err(Failure::Trap)?;
-        let instance = self.instantiate(&mut store).await?;
+        let (instance, made) = self.instantiate(&mut store).await?;
         let handler = instance.wasi_http_incoming_handler();
-        let running = self.metrics.guest.run_from(Instant::now());
+        let running = self.metrics.guest.run_from(made);
         handler.call_handle(&mut store, request, out).await.map_err(stopped)?;
         drop(running);
         if store.data_mut().has_open_body() {
@@ -138,11 +138,13 @@ impl Sandbox {
         store
     }
 
-    async fn instantiate(&self, store: &mut Store<State>) -> Result<Proxy, Failure> {
+    /// Makes an instance, and tells when that was done.
+    async fn instantiate(&self, store: &mut Store<State>) -> Result<(Proxy, Instant), Failure> {
         let begin = Instant::now();
         let instance = self.component.instantiate_async(store).await.map_err(stopped)?;
-        self.metrics.instances.observe(begin.elapsed());
-        Ok(instance)
+        let made = Instant::now();
+        self.metrics.instances.observe(made - begin);
+        Ok((instance, made))
     }
 
     /// Drops what is not done in time, and with it the instance, wherever it is.
