@@ -30,7 +30,7 @@ RUN set -e; \
     for file in component/build.rs host/build/main.rs host/src/main.rs host/tests/probe-artifact/build.rs; do \
         echo "$program" > "$file"; \
     done; \
-    echo "$library" | tee host/tests/load.rs > host/tests/stock.rs; \
+    echo "$library" | tee host/tests/load.rs host/tests/ops.rs > host/tests/stock.rs; \
     cargo fetch --locked
 
 # Gate: no crate that is known to be vulnerable, none from elsewhere, none under another licence.
@@ -61,7 +61,8 @@ ARG SOURCE
 ARG DIRTY
 COPY --from=build /src/target/status-host /status-host
 ENV APP_VERSION=${APP_VERSION} \
-    COMMIT_SHA=${COMMIT_SHA}
+    COMMIT_SHA=${COMMIT_SHA} \
+    ADMIN=0.0.0.0:9090
 LABEL org.opencontainers.image.title="status-app" \
       org.opencontainers.image.description="Tells which version of itself is running" \
       org.opencontainers.image.version="${APP_VERSION}" \
@@ -71,6 +72,6 @@ LABEL org.opencontainers.image.title="status-app" \
       org.opencontainers.image.licenses="Apache-2.0" \
       status-app.dirty="${DIRTY}"
 USER 65532:65532
-EXPOSE 5000
+EXPOSE 5000 9090
 HEALTHCHECK --interval=10s --timeout=5s --start-period=2s --retries=3 CMD ["/status-host", "healthcheck"]
 ENTRYPOINT ["/status-host"]
