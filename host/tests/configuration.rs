@@ -103,7 +103,7 @@ fn an_unknown_option_is_refused() {
 
 #[test]
 fn a_limit_that_is_none_is_refused() {
-    let limits: [(&str, &str, &[&str], &str); 8] = [
+    let limits: [(&str, &str, &[&str], &str); 9] = [
         (
             "--request-timeout",
             "REQUEST_TIMEOUT",
@@ -117,6 +117,7 @@ fn a_limit_that_is_none_is_refused() {
             &["0s", "999999999999999999999s", "2days"],
             "1ms and 1day",
         ),
+        ("--drain-delay", "DRAIN_DELAY", &["", "1", "-1s", "25h"], "0s and 1day"),
         ("--drain-timeout", "DRAIN_TIMEOUT", &["0s", "1w"], "1ms and 1day"),
         (
             "--max-memory",

@@ -206,6 +206,8 @@ fn a_level_that_is_none_is_refused() {
 
 #[test]
 fn the_form_of_the_log_can_be_chosen() {
+    // Which the harness reads as JSON.
+    Service::start_with_options(&["--log-format", "json"]).finish();
     let mut command = support::status_host();
     command
         .args(["--listen", "127.0.0.1:0", "--log-format", "text"])

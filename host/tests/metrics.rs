@@ -254,10 +254,19 @@ fn the_process_is_told_of_though_it_is_locked() {
 fn failures_to_accept_are_counted() {
     let service = Service::start_with(support::with_files(24));
     let crowd: Vec<_> = (0..32).map(|_| service.connect()).collect();
+    // Once they have taken all files the admin port has none either, and waits as well.
     thread::sleep(Duration::from_millis(300));
-    drop(crowd);
+    let waiting = service.admin.map(|admin| TcpStream::connect(admin).unwrap());
+    thread::sleep(Duration::from_millis(300));
+    drop((crowd, waiting));
     metrics_until(&service, |metrics| {
         metrics.count("status_host_accept_failures_total") > 0
     });
-    service.finish();
+    let log = service.finish();
+    for message in [
+        "cannot accept a connection",
+        "cannot accept a connection on the admin port",
+    ] {
+        assert!(log.iter().any(|line| line["message"] == message), "{message}: {log:?}");
+    }
 }

@@ -87,7 +87,9 @@ impl Prometheus {
 
     /// What `expression` comes to: labels and values.
     fn query(&self, expression: &str) -> Vec<(Value, f64)> {
-        let encoded: String = expression.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let encoded = expression
+            .bytes()
+            .fold(String::new(), |encoded, byte| format!("{encoded}%{byte:02X}"));
         let data = self.api(&format!("query?query={encoded}"));
         let samples = data["result"].as_array().unwrap().iter();
         let value = |sample: &Value| sample["value"][1].as_str().unwrap().parse().unwrap();
@@ -423,8 +425,8 @@ fn prometheus_knows_what_clients_have_done() {
 fn hold(service: &Service, prometheus: &Prometheus, admin: SocketAddr) {
     let in_flight = format!("status_host_http_requests_in_flight{{instance=\"{admin}\"}}");
     let mut held = service.connect();
-    let head = "POST /wait-for-body HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n\r\n";
-    held.write_all(head.as_bytes()).unwrap();
+    let request = "POST /wait-for-body HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n\r\n";
+    held.write_all(request.as_bytes()).unwrap();
     prometheus.settles(&in_flight, 1);
     held.write_all(b"!").unwrap();
     assert!(support::read_to_close(&mut held).starts_with(b"HTTP/1.1 200 "));

@@ -29,6 +29,7 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
 use tokio::runtime::Builder;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
@@ -79,24 +80,15 @@ impl Admin {
         Ok(())
     }
 
-    async fn serve(self: Arc<Self>, listener: &tokio::net::TcpListener) {
+    async fn serve(self: Arc<Self>, listener: &tokio::net::TcpListener) -> ! {
         let room = Arc::new(Semaphore::new(CONNECTIONS));
-        // It is never closed.
-        while let Ok(permit) = Arc::clone(&room).acquire_owned().await {
+        loop {
+            let permit = Arc::clone(&room).acquire_owned().await;
             match listener.accept().await {
                 Ok((stream, _)) => {
                     let admin = Arc::clone(&self);
                     tokio::spawn(async move {
-                        let service = service_fn(|request| ready(Ok::<_, Infallible>(admin.answer(&request))));
-                        let connection = http1::Builder::new()
-                            .keep_alive(false)
-                            .timer(TokioTimer::new())
-                            .max_buf_size(HEAD_LIMIT)
-                            // Which takes a system call that serving needs for nothing else.
-                            .writev(false)
-                            .serve_connection(TokioIo::new(stream), service);
-                        // A client that goes away, or takes too long, knows so itself.
-                        let _ = timeout(TIME, connection).await;
+                        admin.converse(stream).await;
                         drop(permit);
                     });
                 }
@@ -106,5 +98,18 @@ impl Admin {
                 }
             }
         }
+    }
+
+    async fn converse(&self, stream: TcpStream) {
+        let service = service_fn(|request| ready(Ok::<_, Infallible>(self.answer(&request))));
+        let connection = http1::Builder::new()
+            .keep_alive(false)
+            .timer(TokioTimer::new())
+            .max_buf_size(HEAD_LIMIT)
+            // Which takes a system call that serving needs for nothing else.
+            .writev(false)
+            .serve_connection(TokioIo::new(stream), service);
+        // A client that goes away, or takes too long, knows so itself.
+        let _ = timeout(TIME, connection).await;
     }
 }

@@ -7,13 +7,8 @@ use prometheus_client::metrics::MetricType;
 use wasmtime::Engine;
 
 /// The instances that live now, as a metric.
+#[derive(Debug)]
 pub struct InstancesInUse(pub Engine);
-
-impl fmt::Debug for InstancesInUse {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("InstancesInUse")
-    }
-}
 
 impl EncodeMetric for InstancesInUse {
     fn encode(&self, mut encoder: MetricEncoder) -> fmt::Result {

@@ -11,9 +11,9 @@ use nix::dir::Dir;
 use nix::fcntl::OFlag;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::stat::Mode;
+use nix::sys::time::{TimeVal, TimeValLike};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
-use prometheus_client::metrics::TypedMetric;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
@@ -56,14 +56,13 @@ impl Process {
     }
 }
 
-/// User and system time, to which all threads add.
+/// User and system time, to which all threads add, in seconds.
 fn processor_time() -> Option<f64> {
     let usage = getrusage(UsageWho::RUSAGE_SELF).ok()?;
-    let times = [usage.user_time(), usage.system_time()];
     // Microseconds, in which a century is a number that a float has exactly.
     #[expect(clippy::cast_precision_loss, reason = "below 2^53")]
-    let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
-    Some(times.map(seconds).iter().sum())
+    let seconds = |time: TimeVal| time.num_microseconds() as f64 / 1e6;
+    Some(seconds(usage.user_time()) + seconds(usage.system_time()))
 }
 
 /// The value of a line such as `VmRSS: 5532 kB`, in bytes.
@@ -75,22 +74,23 @@ fn bytes(status: &str, name: &str) -> Option<u64> {
 
 impl Collector for Process {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
+        let (time, help) = (
+            ConstCounter::new(processor_time().unwrap_or_default()),
+            "User and system time of all threads",
+        );
+        time.encode(encoder.encode_descriptor("process_cpu_seconds", help, None, time.metric_type())?)?;
+        let (started, help) = (
+            ConstGauge::new(self.started.as_secs_f64()),
+            "When the process started, since the beginning of 1970",
+        );
+        started.encode(encoder.encode_descriptor(
+            "process_start_time_seconds",
+            help,
+            None,
+            started.metric_type(),
+        )?)?;
         let status = self.status().unwrap_or_default();
-        if let Some(time) = processor_time() {
-            let counter = ConstCounter::new(time);
-            let help = "User and system time of all threads";
-            counter.encode(encoder.encode_descriptor(
-                "process_cpu_seconds",
-                help,
-                None,
-                ConstCounter::<f64>::TYPE,
-            )?)?;
-        }
-        let started = self.started.as_secs_f64();
-        let help = "When the process started, since the beginning of 1970";
-        let gauge = encoder.encode_descriptor("process_start_time_seconds", help, None, ConstGauge::<f64>::TYPE)?;
-        ConstGauge::new(started).encode(gauge)?;
-        let gauges = [
+        let amounts = [
             (
                 "process_resident_memory_bytes",
                 "Memory that is resident",
@@ -108,11 +108,9 @@ impl Collector for Process {
                 Some(self.max_files),
             ),
         ];
-        for (name, help, value) in gauges {
-            if let Some(value) = value {
-                let gauge = encoder.encode_descriptor(name, help, None, ConstGauge::<u64>::TYPE)?;
-                ConstGauge::new(value).encode(gauge)?;
-            }
+        let known = |(name, help, amount): (_, _, Option<u64>)| Some((name, help, ConstGauge::new(amount?)));
+        for (name, help, amount) in amounts.into_iter().filter_map(known) {
+            amount.encode(encoder.encode_descriptor(name, help, None, amount.metric_type())?)?;
         }
         Ok(())
     }
