@@ -72,45 +72,39 @@ fn bytes(status: &str, name: &str) -> Option<u64> {
     kibibytes.checked_mul(1024)
 }
 
+fn expose(encoder: &mut DescriptorEncoder, name: &str, help: &str, metric: &impl EncodeMetric) -> fmt::Result {
+    let metric_encoder = encoder.encode_descriptor(name, help, None, metric.metric_type())?;
+    metric.encode(metric_encoder)
+}
+
 impl Collector for Process {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
-        let (time, help) = (
-            ConstCounter::new(processor_time().unwrap_or_default()),
-            "User and system time of all threads",
+        let encoder = &mut encoder;
+        let help = "User and system time of all threads";
+        let time = ConstCounter::new(processor_time().unwrap_or_default());
+        expose(encoder, "process_cpu_seconds", help, &time)?;
+        let help = "When the process started, since the beginning of 1970";
+        let started = ConstGauge::new(self.started.as_secs_f64());
+        expose(encoder, "process_start_time_seconds", help, &started)?;
+        let (status, reserved) = (
+            self.status().unwrap_or_default(),
+            "Address space, little of which is memory",
         );
-        time.encode(encoder.encode_descriptor("process_cpu_seconds", help, None, time.metric_type())?)?;
-        let (started, help) = (
-            ConstGauge::new(self.started.as_secs_f64()),
-            "When the process started, since the beginning of 1970",
-        );
-        started.encode(encoder.encode_descriptor(
-            "process_start_time_seconds",
-            help,
-            None,
-            started.metric_type(),
-        )?)?;
-        let status = self.status().unwrap_or_default();
-        let amounts = [
+        for (name, help, amount) in [
             (
                 "process_resident_memory_bytes",
                 "Memory that is resident",
                 bytes(&status, "VmRSS"),
             ),
-            (
-                "process_virtual_memory_bytes",
-                "Address space that is reserved, little of which is memory",
-                bytes(&status, "VmSize"),
-            ),
+            ("process_virtual_memory_bytes", reserved, bytes(&status, "VmSize")),
             ("process_open_fds", "Open file descriptors", self.open_files()),
             (
                 "process_max_fds",
                 "File descriptors that can be open",
                 Some(self.max_files),
             ),
-        ];
-        let known = |(name, help, amount): (_, _, Option<u64>)| Some((name, help, ConstGauge::new(amount?)));
-        for (name, help, amount) in amounts.into_iter().filter_map(known) {
-            amount.encode(encoder.encode_descriptor(name, help, None, amount.metric_type())?)?;
+        ] {
+            amount.map_or(Ok(()), |amount| expose(encoder, name, help, &ConstGauge::new(amount)))?;
         }
         Ok(())
     }
