@@ -18,7 +18,7 @@ pub fn service() -> (Runtime, Service) {
     let engine = sandbox::engine(limits.max_concurrency).unwrap();
     let loaded = sandbox::load(&engine, None).unwrap();
     let grant = Grant::new("1".to_owned(), "2".to_owned());
-    let metrics = Arc::new(Metrics::new(Exposition::default().host()));
+    let metrics = Arc::new(Metrics::new(Exposition::default().add_host()));
     let sandbox = Sandbox::new(&loaded, grant, limits.sandbox(), Arc::clone(&metrics)).unwrap();
     let observer = Observer::new(metrics, Sample::new(0));
     let runtime = Builder::new_current_thread().enable_time().build().unwrap();

@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use serde::Serialize;
 
 use super::negotiation;
-use super::{Admin, State};
+use super::{Admin, Phase};
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
@@ -51,9 +51,9 @@ impl Admin {
 
     fn readyz(&self) -> Response<Full<Bytes>> {
         match self.readiness.get() {
-            State::Starting => text(StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
-            State::Ready => text(StatusCode::OK, "ok\n"),
-            State::Draining => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+            Phase::Starting => text(StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
+            Phase::Ready => text(StatusCode::OK, "ok\n"),
+            Phase::Draining => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
         }
     }
 

@@ -38,7 +38,7 @@ use tracing::warn;
 use crate::telemetry::Exposition;
 
 pub use answer::BuildInfo;
-pub use readiness::{Readiness, State};
+pub use readiness::{Phase, Readiness};
 
 /// Connections at once; more wait in the kernel. Scrapes and probes are few.
 const CONNECTIONS: usize = 64;

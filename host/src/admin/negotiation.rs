@@ -18,9 +18,9 @@ pub(super) fn format(headers: &HeaderMap) -> Format {
     for range in lines.flat_map(MediaTypeList::new).flatten() {
         // Parameters apart: names are compared whatever their case.
         let essence = range.essence();
-        if essence == OPEN_METRICS && is_version(&range, &["0.0.1", "1.0.0"]) {
+        if essence == OPEN_METRICS && is_version(&range, "1.0.0") {
             open_metrics = quality(&range).max(open_metrics);
-        } else if essence == TEXT && is_version(&range, &["0.0.4"]) {
+        } else if essence == TEXT && is_version(&range, "0.0.4") {
             text = quality(&range).max(text);
         }
     }
@@ -31,8 +31,8 @@ pub(super) fn format(headers: &HeaderMap) -> Format {
     }
 }
 
-fn is_version(range: &MediaType, known: &[&str]) -> bool {
-    parameter(range, "version").is_none_or(|version| known.contains(&version.as_str()))
+fn is_version(range: &MediaType, known: &str) -> bool {
+    parameter(range, "version").is_none_or(|version| version == known)
 }
 
 fn quality(range: &MediaType) -> f32 {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 /// Where the service is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum Phase {
     /// It is not there yet.
     Starting,
     /// It takes requests.
@@ -14,23 +14,23 @@ pub enum State {
     Draining,
 }
 
-/// The state, shared by all clones.
+/// The phase that the service is in, shared by all clones.
 #[derive(Clone, Debug, Default)]
 pub struct Readiness(Arc<AtomicU8>);
 
 impl Readiness {
-    /// From now on the state is `state`.
-    pub fn set(&self, state: State) {
-        self.0.store(state as u8, Ordering::Release);
+    /// From now on the service is in `phase`.
+    pub fn set(&self, phase: Phase) {
+        self.0.store(phase as u8, Ordering::Release);
     }
 
-    /// The state.
+    /// The phase.
     #[must_use]
-    pub fn get(&self) -> State {
+    pub fn get(&self) -> Phase {
         match self.0.load(Ordering::Acquire) {
-            0 => State::Starting,
-            1 => State::Ready,
-            _ => State::Draining,
+            0 => Phase::Starting,
+            1 => Phase::Ready,
+            _ => Phase::Draining,
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::sandbox::Grant;
 
 pub use limits::Limits;
-pub use observability::{Admin, LogFormat, Logging, Observability};
+pub use observability::{AdminAddress, LogFormat, Logging, Observability};
 
 /// The longest value of a granted variable, in bytes.
 const VARIABLE_LIMIT: usize = 256;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use clap::{Args, ValueEnum};
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
 
 /// What the service tells of itself, and where.
 #[derive(Args, Clone, Debug)]
@@ -12,11 +13,12 @@ pub struct Observability {
     /// Address and port of /metrics, /livez, /readyz and /buildinfo, or off
     #[arg(long, env, hide_env_values = true, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9090",
         value_parser = admin)]
-    pub admin: Admin,
+    pub admin: AdminAddress,
 
-    /// Share of the requests that the log tells of, from 0, which is none, to 1, which is all
+    /// Share of the requests that the log tells of, at the level info: from 0, none, to 1, all
     #[arg(long, env, hide_env_values = true, value_name = "SHARE", default_value = "0", value_parser = millionths,
         allow_negative_numbers = true)]
+    // In millionths.
     pub access_log: u32,
 
     /// What is logged, and how.
@@ -31,10 +33,11 @@ pub struct Logging {
     #[arg(long, env, hide_env_values = true, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Auto)]
     pub log_format: LogFormat,
 
-    /// Least severe events that are logged: off, error, warn, info or debug
+    /// Least severe events that are logged: off, error, warn, info, debug or trace; also by target, such as
+    /// warn,status_host=debug
     #[arg(long, env = "RUST_LOG", hide_env_values = true, value_name = "LEVEL", default_value = "info",
         value_parser = level)]
-    pub log_level: LevelFilter,
+    pub log_level: Targets,
 
     /// Project of Google Cloud that the traces of requests belong to, for links from the log
     #[arg(long, env, hide_env_values = true, value_name = "PROJECT")]
@@ -43,7 +46,7 @@ pub struct Logging {
 
 /// Where the service tells of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Admin {
+pub enum AdminAddress {
     /// Nowhere.
     Off,
     /// On a port of its own.
@@ -61,21 +64,20 @@ pub enum LogFormat {
     Text,
 }
 
-fn admin(text: &str) -> Result<Admin, String> {
+fn admin(text: &str) -> Result<AdminAddress, String> {
     if text == "off" {
-        return Ok(Admin::Off);
+        return Ok(AdminAddress::Off);
     }
-    let address = text.parse().map(Admin::At);
+    let address = text.parse().map(AdminAddress::At);
     address.map_err(|_| "neither off nor an IP address and a port, such as 127.0.0.1:9090 or [::]:9090".to_owned())
 }
 
-fn level(text: &str) -> Result<LevelFilter, String> {
-    let level = ["off", "error", "warn", "info", "debug"]
-        .contains(&text)
-        .then(|| text.parse());
-    level
-        .and_then(Result::ok)
-        .ok_or_else(|| "none of off, error, warn, info and debug".to_owned())
+/// Levels, each alone or for a target. The parser takes a word that is no level for a target, of which then everything
+/// is logged, and of others nothing.
+fn level(text: &str) -> Result<Targets, String> {
+    let is_known = |part: &str| part.contains('=') || part.parse::<LevelFilter>().is_ok();
+    let targets = text.split(',').all(is_known).then(|| text.parse().ok()).flatten();
+    targets.ok_or_else(|| "none of off, error, warn, info, debug and trace, nor a list of target=level".to_owned())
 }
 
 /// A share of one, in millionths.

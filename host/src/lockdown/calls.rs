@@ -12,17 +12,12 @@ use seccompiler::{
 
 /// What serving needs, with any arguments (`filter` has those that it needs with certain ones): open sockets and standard error, memory, time, threads that are there.
 const SERVING: &[c_long] = &[
-    // Connections, and the one listener.
+    // Connections, and the listeners.
     libc::SYS_accept4,
     libc::SYS_read,
     libc::SYS_recvfrom,
     libc::SYS_write,
     libc::SYS_close,
-    // What the metrics tell of the process.
-    libc::SYS_pread64,
-    libc::SYS_lseek,
-    libc::SYS_getdents64,
-    libc::SYS_getrusage,
     // Waiting for them.
     libc::SYS_epoll_ctl,
     libc::SYS_epoll_pwait,
@@ -41,6 +36,11 @@ const SERVING: &[c_long] = &[
     libc::SYS_madvise,
     libc::SYS_brk,
     libc::SYS_getrandom,
+    // What the metrics tell of the process.
+    libc::SYS_pread64,
+    libc::SYS_lseek,
+    libc::SYS_getdents64,
+    libc::SYS_getrusage,
     // Signals, of which the traps of guests are some, and the end of threads and process.
     libc::SYS_rt_sigreturn,
     libc::SYS_rt_sigprocmask,

@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use super::connection::{Admission, Service};
 use super::stop::Signals;
-use crate::admin::{Readiness, State};
+use crate::admin::{Phase, Readiness};
 use crate::config::Limits;
 use crate::telemetry::{Metrics, Refusal};
 
@@ -56,7 +56,7 @@ impl Accept {
             signal = signals.next() => signal,
             never = self.accept(&listener) => never,
         };
-        self.readiness.set(State::Draining);
+        self.readiness.set(Phase::Draining);
         let delay = self.limits.drain_delay;
         if !delay.is_zero() {
             info!(signal, delay = ?delay, "not ready any more; still accepting");
@@ -130,12 +130,12 @@ impl Accept {
             self.metrics.refuse(Refusal::Told);
         }
         let (service, open) = (Arc::clone(&self.service), self.metrics.connections.clone());
-        open.inc();
+        open.inc_by(i64::from(admission == Admission::Granted));
         tokio::spawn(async move {
             // Fails on a connection that is gone already, which serving it will find out.
             let _ = stream.set_nodelay(true);
             service.serve(stream, admission).await;
-            open.dec();
+            open.dec_by(i64::from(admission == Admission::Granted));
             drop(permit);
         });
     }

@@ -9,10 +9,10 @@ use crate::config::Limits;
 use crate::sandbox::{Grant, InstancesInUse, Loaded};
 use crate::telemetry::{Exposition, Metrics, Process};
 
-/// The metrics of this process, which may have `files` open, and what it counts in.
-pub(super) fn metrics(build: &BuildInfo, engine: &Engine, limits: &Limits, files: u64) -> (Exposition, Metrics) {
+/// The metrics of this process, and what it counts in.
+pub(super) fn metrics(build: &BuildInfo, engine: &Engine, limits: &Limits, process: Process) -> (Exposition, Metrics) {
     let mut exposition = Exposition::default();
-    let host = exposition.host();
+    let host = exposition.add_host();
     host.register(
         "build",
         "What the process was built from, and what it serves",
@@ -21,7 +21,7 @@ pub(super) fn metrics(build: &BuildInfo, engine: &Engine, limits: &Limits, files
     let metrics = Metrics::new(host);
     host.register(
         "connections_limit",
-        "Connections that can be open, those that are being refused not included",
+        "Connections that can be open at the same time",
         ConstGauge::new(limits.max_connections),
     );
     host.register(
@@ -34,7 +34,7 @@ pub(super) fn metrics(build: &BuildInfo, engine: &Engine, limits: &Limits, files
         "Instances of the component that can live at the same time",
         ConstGauge::new(limits.max_concurrency),
     );
-    exposition.root().register_collector(Box::new(Process::open(files)));
+    exposition.registry().register_collector(Box::new(process));
     (exposition, metrics)
 }
 

@@ -14,10 +14,8 @@ const FEW_CONNECTIONS: u32 = 16;
 
 /// Allows this process as many open files as it may allow itself, and returns how many that are.
 pub(super) fn raise() -> u64 {
-    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| {
-        setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
-        Ok(hard)
-    });
+    let limits = getrlimit(Resource::RLIMIT_NOFILE);
+    let raised = limits.map(|(soft, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map_or(soft, |()| hard));
     raised.unwrap_or(u64::MAX)
 }
 

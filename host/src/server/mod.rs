@@ -41,12 +41,12 @@ use std::thread;
 use tokio::runtime::Builder;
 use tracing::info;
 
-use crate::admin::{Admin, Readiness, State};
-use crate::config::{self, Cli};
+use crate::admin::{Admin, Phase, Readiness};
+use crate::config::{self, AdminAddress, Cli};
 use crate::error::Error;
 use crate::lockdown;
 use crate::sandbox::{self, Sandbox};
-use crate::telemetry::{self, Sample};
+use crate::telemetry::{self, Process, Sample};
 use accept::Accept;
 use stop::Held;
 
@@ -63,20 +63,21 @@ pub use problem::Rejection;
 pub fn run(cli: &Cli) -> Result<(), Error> {
     // First of all: a signal that comes early is not lost.
     let held = Held::new().map_err(Error::system("hold signals back"))?;
+    let files = files::raise();
+    let process = Process::open(files);
     let address = cli.listen.address()?;
     let grant = config::grant(|name| env::var_os(name))?;
     let engine = sandbox::engine(cli.limits.max_concurrency)?;
     let loaded = sandbox::load(&engine, cli.source.file())?;
-    let (listener, local) = listen::listen(address)?;
+    let (listener, local, port) = listen::listen(address)?;
     let admin_listener = match cli.observability.admin {
-        config::Admin::Off => None,
-        config::Admin::At(address) => Some(listen::bind(address, "--admin")?),
+        AdminAddress::Off => None,
+        AdminAddress::At(address) => Some(listen::listen_for_admin(address, port)?),
     };
-    let files = files::raise();
     let limits = files::within(files, cli.limits);
     let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let build = expose::build(&grant, &loaded);
-    let (exposition, metrics) = expose::metrics(&build, &engine, &limits, files);
+    let (exposition, metrics) = expose::metrics(&build, &engine, &limits, process);
     let metrics = Arc::new(metrics);
     // All threads are started from here on.
     let locking = lockdown::begin(cli.lockdown);
@@ -104,7 +105,7 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
         let signals = held.release().map_err(Error::system("listen for signals"))?;
         locking.complete()?;
         files::warn(files, &cli.limits, &limits);
-        readiness.set(State::Ready);
+        readiness.set(Phase::Ready);
         info!(
             address = %local,
             admin = admin_address,

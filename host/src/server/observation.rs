@@ -28,13 +28,15 @@ pub(super) struct Observation<'a> {
     /// Which trace it belongs to.
     pub(super) trace: Trace,
     begin: Instant,
-    told: Option<Box<Told>>,
+    told: Told,
 }
 
-/// What the access log tells of a request.
-struct Told {
-    /// What stands in the request line, where it could be read.
-    line: Option<Line>,
+/// Whether and what the access log tells of a request.
+enum Told {
+    No,
+    /// That one came: its head was rejected.
+    Rejected,
+    Line(Box<Line>),
 }
 
 struct Line {
@@ -52,24 +54,30 @@ impl Observer {
 
     /// A request whose head was rejected. What is known of it is that it came.
     pub(super) fn observe_rejected(&self) -> Observation<'_> {
-        let told = self.access_log.takes_next().then_some(Told { line: None });
+        let told = if self.access_log.takes_next() {
+            Told::Rejected
+        } else {
+            Told::No
+        };
         self.begin(Method::Other, Route::Other, Trace::default(), told)
     }
 
     /// A request.
     pub(super) fn observe<B>(&self, request: &Request<B>) -> Observation<'_> {
-        let told = self.access_log.takes_next().then(|| Told {
-            line: Some(Line {
+        let told = if self.access_log.takes_next() {
+            Told::Line(Box::new(Line {
                 method: request.method().as_str().chars().take(TOLD).collect(),
                 path: request.uri().path().chars().take(TOLD).collect(),
                 version: request.version(),
-            }),
-        });
+            }))
+        } else {
+            Told::No
+        };
         let (method, route) = (Method::of(request.method()), Route::of(request.uri().path()));
         self.begin(method, route, Trace::of(request.headers()), told)
     }
 
-    fn begin(&self, method: Method, route: Route, trace: Trace, told: Option<Told>) -> Observation<'_> {
+    fn begin(&self, method: Method, route: Route, trace: Trace, told: Told) -> Observation<'_> {
         self.metrics.in_flight.inc();
         Observation {
             metrics: &self.metrics,
@@ -77,7 +85,7 @@ impl Observer {
             route,
             trace,
             begin: Instant::now(),
-            told: told.map(Box::new),
+            told,
         }
     }
 }
@@ -93,14 +101,18 @@ impl Observation<'_> {
         let (status, time) = (response.status(), self.begin.elapsed());
         self.metrics.requests.count(self.method, self.route, status);
         self.metrics.durations.of(self.route).observe(time);
-        let Some(told) = &self.told else { return };
+        let line = match &self.told {
+            Told::No => return,
+            Told::Rejected => None,
+            Told::Line(line) => Some(line),
+        };
         info!(
-            httpRequest.requestMethod = told.line.as_ref().map(|line| line.method.as_str()),
-            httpRequest.requestUrl = told.line.as_ref().map(|line| line.path.as_str()),
+            httpRequest.requestMethod = line.map(|line| line.method.as_str()),
+            httpRequest.requestUrl = line.map(|line| line.path.as_str()),
             httpRequest.status = status.as_u16(),
             httpRequest.responseSize = response.body().size_hint().exact(),
             httpRequest.latency = format!("{:.6}s", time.as_secs_f64()),
-            httpRequest.protocol = told.line.as_ref().map(|line| debug(line.version)),
+            httpRequest.protocol = line.map(|line| debug(line.version)),
             trace = self.trace.id(),
             "request"
         );

@@ -22,13 +22,13 @@ pub struct Exposition {
 }
 
 impl Exposition {
-    /// The metrics of the host.
-    pub fn host(&mut self) -> &mut Registry {
+    /// Where the metrics of the host are registered, which have its name before their own.
+    pub fn add_host(&mut self) -> &mut Registry {
         self.registry.sub_registry_with_prefix(PREFIX)
     }
 
-    /// Those that have names of their own.
-    pub fn root(&mut self) -> &mut Registry {
+    /// Where others are.
+    pub fn registry(&mut self) -> &mut Registry {
         &mut self.registry
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder, NoLabelSet};
-use prometheus_client::metrics::{MetricType, TypedMetric};
+use prometheus_client::metrics::MetricType;
 
 /// The upper bounds of the buckets, in microseconds: a request takes some ten, and may take up to its time-out, of
 /// which one second is the default. The objective is at ten milliseconds.
@@ -52,12 +52,8 @@ impl EncodeMetric for Histogram {
     }
 
     fn metric_type(&self) -> MetricType {
-        Self::TYPE
+        MetricType::Histogram
     }
-}
-
-impl TypedMetric for Histogram {
-    const TYPE: MetricType = MetricType::Histogram;
 }
 
 /// Time spent in something, in all. Clones count into the same.

@@ -9,6 +9,9 @@ use std::thread;
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use super::line::Json;
 use crate::config::{LogFormat, Logging};
@@ -50,9 +53,8 @@ pub fn start(logging: &Logging, lost: Counter) -> io::Result<Log> {
         .spawn(|| write(receiver))?;
     let queue = Queue { sender, lost };
     let writer = queue.clone();
-    let events = tracing_subscriber::fmt()
+    let events = fmt::layer()
         .with_writer(move || writer.clone())
-        .with_max_level(logging.log_level)
         .with_target(false)
         .with_ansi(false)
         .log_internal_errors(false);
@@ -61,15 +63,20 @@ pub fn start(logging: &Logging, lost: Counter) -> io::Result<Log> {
         LogFormat::Text => true,
         LogFormat::Json => false,
     };
+    let levels = tracing_subscriber::registry().with(logging.log_level.clone());
     // Fails where events are sent somewhere already, which is then the wish of whoever embeds this.
     let _ = if is_text {
-        events.try_init()
+        levels.with(events).try_init()
     } else {
-        let traces = logging.google_cloud_project.as_ref();
-        let traces = traces
-            .map(|project| format!("projects/{project}/traces/"))
-            .unwrap_or_default();
-        events.event_format(Json { traces }).try_init()
+        let project = logging
+            .google_cloud_project
+            .as_ref()
+            .filter(|project| !project.is_empty());
+        let traces = project.map(|project| format!("projects/{project}/traces/"));
+        let json = Json {
+            traces: traces.unwrap_or_default(),
+        };
+        levels.with(events.event_format(json)).try_init()
     };
     Ok(Log(queue))
 }

@@ -1,4 +1,4 @@
-//! What is counted. What a request touches on its way is a plain atomic number; locks are behind what is rare.
+//! What is counted, in plain atomic numbers: a lock is taken for none of it.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -46,7 +46,7 @@ pub struct Metrics {
     pub durations: Durations,
     /// Requests that are being answered.
     pub in_flight: Gauge,
-    /// Connections that are open.
+    /// Connections that are open and served.
     pub connections: Gauge,
     /// Connections accepted.
     pub accepted: Counter,
@@ -58,8 +58,8 @@ pub struct Metrics {
     pub guest: Stopwatch,
     /// Events of the log that were lost.
     pub lost_events: Counter,
-    refused: Family<Label, Counter>,
-    guest_failures: Family<Label, Counter>,
+    refused: [Counter; Refusal::ALL.len()],
+    guest_failures: [Counter; GuestFailure::ALL.len()],
 }
 
 impl GuestFailure {
@@ -113,16 +113,19 @@ impl Metrics {
             instances: Histogram::default(),
             guest: Stopwatch::default(),
             lost_events: Counter::default(),
-            refused: Family::default(),
-            guest_failures: Family::default(),
+            refused: family(
+                registry,
+                "connections_refused",
+                "Connections above the limit, by reason: limit is answered with 503, flood is closed without an answer",
+                Refusal::ALL.map(Refusal::label),
+            ),
+            guest_failures: family(
+                registry,
+                "guest_failures",
+                "Requests that the component gave no valid answer to, by kind of failure",
+                GuestFailure::ALL.map(GuestFailure::label),
+            ),
         };
-        // A rate needs a value to rise from.
-        for refusal in Refusal::ALL {
-            let _ = metrics.refused.get_or_create(&refusal.label());
-        }
-        for failure in GuestFailure::ALL {
-            let _ = metrics.guest_failures.get_or_create(&failure.label());
-        }
         metrics.register_requests(registry);
         metrics.register_connections(registry);
         metrics.register_sandbox(registry);
@@ -156,18 +159,13 @@ impl Metrics {
     fn register_connections(&self, registry: &mut Registry) {
         registry.register(
             "connections_open",
-            "Connections that are open, those that are being refused included",
+            "Connections that are open and served; those that are refused are not",
             self.connections.clone(),
         );
         registry.register(
             "connections_accepted",
             "Connections taken from the kernel, those that are refused included",
             self.accepted.clone(),
-        );
-        registry.register(
-            "connections_refused",
-            "Connections above the limit, by reason: limit is answered with 503, flood is closed without an answer",
-            self.refused.clone(),
         );
         registry.register(
             "accept_failures",
@@ -179,30 +177,38 @@ impl Metrics {
     fn register_sandbox(&self, registry: &mut Registry) {
         registry.register_with_unit(
             "instance_creation_duration",
-            "Time to make an instance of the component; one is made at the start, and one for each request",
+            "Time to make an instance of the component; one is made at the start, and one for each request that gets so far",
             Unit::Seconds,
             self.instances.clone(),
         );
         registry.register_with_unit(
             "guest",
-            "Time spent in the component, host functions that it called included",
+            "Time from the start to the end of the component in each request, by the clock; host functions that it calls, and waiting for the processor, are in it",
             Unit::Seconds,
             self.guest.clone(),
-        );
-        registry.register(
-            "guest_failures",
-            "Requests that the component gave no valid answer to, by kind of failure",
-            self.guest_failures.clone(),
         );
     }
 
     /// Counts a connection that is not served.
     pub fn refuse(&self, refusal: Refusal) {
-        self.refused.get_or_create(&refusal.label()).inc();
+        count(&self.refused, refusal as usize);
     }
 
     /// Counts a request that the component failed to answer.
     pub fn guest_failed(&self, failure: GuestFailure) {
-        self.guest_failures.get_or_create(&failure.label()).inc();
+        count(&self.guest_failures, failure as usize);
     }
+}
+
+fn count(counters: &[Counter], index: usize) {
+    if let Some(counter) = counters.get(index) {
+        counter.inc();
+    }
+}
+
+/// Counters of which each is told of from the start: a rate needs a value to rise from.
+fn family<const N: usize>(registry: &mut Registry, name: &str, help: &str, labels: [Label; N]) -> [Counter; N] {
+    let family = Family::<Label, Counter>::default();
+    registry.register(name, help, family.clone());
+    labels.map(|label| family.get_or_create_owned(&label))
 }

@@ -12,6 +12,7 @@ use nix::fcntl::OFlag;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::stat::Mode;
 use nix::sys::time::{TimeVal, TimeValLike};
+use nix::unistd::{SysconfVar, sysconf};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
@@ -22,8 +23,9 @@ use prometheus_client::metrics::gauge::ConstGauge;
 pub struct Process {
     started: Duration,
     max_files: u64,
+    page: u64,
     /// Both are missing where `/proc` is not mounted.
-    status: Option<File>,
+    memory: Option<File>,
     files: Option<Mutex<Dir>>,
 }
 
@@ -33,24 +35,30 @@ impl Process {
     pub fn open(max_files: u64) -> Self {
         let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let files = Dir::open("/proc/self/fd", OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty());
+        let page = sysconf(SysconfVar::PAGE_SIZE).ok().flatten();
         Self {
             started: started.unwrap_or_default(),
             max_files,
-            status: File::open("/proc/self/status").ok(),
+            page: page.and_then(|bytes| bytes.try_into().ok()).unwrap_or_default(),
+            memory: File::open("/proc/self/statm").ok(),
             files: files.ok().map(Mutex::new),
         }
     }
 
-    fn status(&self) -> Option<String> {
-        let mut bytes = [0; 4096];
-        let read = self.status.as_ref()?.read_at(&mut bytes, 0).ok()?;
-        Some(String::from_utf8_lossy(bytes.get(..read)?).into_owned())
+    /// Bytes of address space, and of resident memory (proc_pid_statm(5)).
+    fn memory(&self) -> Option<[u64; 2]> {
+        let mut bytes = [0; 256];
+        let read = self.memory.as_ref()?.read_at(&mut bytes, 0).ok()?;
+        let mut pages = str::from_utf8(bytes.get(..read)?).ok()?.split(' ');
+        let mut next = || pages.next()?.parse::<u64>().ok()?.checked_mul(self.page);
+        Some([next()?, next()?])
     }
 
     /// The files that are open, the ones here included.
     fn open_files(&self) -> Option<u64> {
         let mut files = self.files.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
-        let entries = files.iter().flatten();
+        // An error that lasts would come without an end.
+        let entries = files.iter().map_while(Result::ok);
         let numbers = entries.filter(|entry| !entry.file_name().to_bytes().starts_with(b"."));
         u64::try_from(numbers.count()).ok()
     }
@@ -63,13 +71,6 @@ fn processor_time() -> Option<f64> {
     #[expect(clippy::cast_precision_loss, reason = "below 2^53")]
     let seconds = |time: TimeVal| time.num_microseconds() as f64 / 1e6;
     Some(seconds(usage.user_time()) + seconds(usage.system_time()))
-}
-
-/// The value of a line such as `VmRSS: 5532 kB`, in bytes.
-fn bytes(status: &str, name: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-    let kibibytes: u64 = line.strip_prefix(':')?.strip_suffix("kB")?.trim().parse().ok()?;
-    kibibytes.checked_mul(1024)
 }
 
 fn expose(encoder: &mut DescriptorEncoder, name: &str, help: &str, metric: &impl EncodeMetric) -> fmt::Result {
@@ -86,17 +87,14 @@ impl Collector for Process {
         let help = "When the process started, since the beginning of 1970";
         let started = ConstGauge::new(self.started.as_secs_f64());
         expose(encoder, "process_start_time_seconds", help, &started)?;
-        let (status, reserved) = (
-            self.status().unwrap_or_default(),
-            "Address space, little of which is memory",
-        );
+        let [virtual_memory, resident] = self.memory().map_or([None; 2], |memory| memory.map(Some));
         for (name, help, amount) in [
+            ("process_resident_memory_bytes", "Memory that is resident", resident),
             (
-                "process_resident_memory_bytes",
-                "Memory that is resident",
-                bytes(&status, "VmRSS"),
+                "process_virtual_memory_bytes",
+                "Address space, little of which is memory",
+                virtual_memory,
             ),
-            ("process_virtual_memory_bytes", reserved, bytes(&status, "VmSize")),
             ("process_open_fds", "Open file descriptors", self.open_files()),
             (
                 "process_max_fds",

@@ -122,13 +122,15 @@ impl Default for Requests {
 impl Requests {
     /// Counts a request that is answered with `status`, which is a final one.
     pub fn count(&self, method: Method, route: Route, status: StatusCode) {
-        if let Some(count) = self.0.get(place(method, route, status.as_u16())) {
+        let place = Some(status.as_u16()).filter(|status| STATUSES.contains(status));
+        let place = place.map(|status| place_of(method, route, status));
+        if let Some(count) = place.and_then(|place| self.0.get(place)) {
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
 
-fn place(method: Method, route: Route, status: u16) -> usize {
+fn place_of(method: Method, route: Route, status: u16) -> usize {
     let series = method as usize * Route::ALL.len() + route as usize;
     series * STATUSES.len() + usize::from(status - STATUSES.start)
 }
@@ -136,7 +138,9 @@ fn place(method: Method, route: Route, status: u16) -> usize {
 /// Whether a series is told of before its first request: a rate needs a value to rise from, and the first failure is to
 /// be seen.
 fn is_expected(method: Method, route: Route, status: u16) -> bool {
-    method == Method::Get && route == Route::Status && matches!(status, 200 | 500 | 502 | 503 | 504)
+    matches!(method, Method::Get | Method::Head)
+        && route == Route::Status
+        && matches!(status, 200 | 500 | 502 | 503 | 504)
 }
 
 impl EncodeMetric for Requests {
@@ -144,7 +148,7 @@ impl EncodeMetric for Requests {
         for method in Method::ALL {
             for route in Route::ALL {
                 for status in STATUSES {
-                    let count = self.0.get(place(method, route, status));
+                    let count = self.0.get(place_of(method, route, status));
                     let count = count.map_or(0, |count| count.load(Ordering::Relaxed));
                     if count == 0 && !is_expected(method, route, status) {
                         continue;
