@@ -71,7 +71,7 @@ test-stock: $(TOOLCHAIN) $(WASMTIME) ## Run the component on a stock wasmtime (b
 
 .PHONY: test-ops
 test-ops: $(TOOLCHAIN) ## See the metrics, alerts and dashboard through a real Prometheus; needs prometheus and promtool
-	@command -v prometheus promtool > /dev/null || \
+	@command -v prometheus > /dev/null && command -v promtool > /dev/null || \
 		{ echo "prometheus or promtool is missing; Debian has both in its package prometheus" >&2; exit 1; }
 	cargo test --locked --package status-host --features ops --test ops
 

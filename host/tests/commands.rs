@@ -53,11 +53,23 @@ fn help_tells_every_option_with_its_default_and_variable() {
         "--idle-timeout <TIME>",
         "--max-body <SIZE>",
         "--max-connections <COUNT>",
+        "--drain-delay <TIME>",
         "--drain-timeout <TIME>",
+        "--admin <ADDRESS:PORT>",
+        "[env: ADMIN]",
+        "[default: 127.0.0.1:9090]",
+        "--access-log <SHARE>",
+        "--log-level <LEVEL>",
+        "[env: RUST_LOG]",
+        "--log-format <FORMAT>",
+        "--google-cloud-project <PROJECT>",
     ] {
         assert!(help.contains(part), "no `{part}` in {help}");
     }
     assert!(help.ends_with('\n'));
+    // Those above, all of them.
+    let options = help.lines().filter(|line| line.trim_start().starts_with("--")).count();
+    assert_eq!(options, 17, "{help}");
 }
 
 #[test]

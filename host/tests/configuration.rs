@@ -221,7 +221,7 @@ fn a_lack_of_resources_is_told() {
     // Kilobytes of address space, of which the sandbox needs more; and files, of which the threads do.
     for (limit, reason) in [
         ("ulimit -v 1000000", "reserve the memory of the sandbox"),
-        ("ulimit -n 5", "start the threads"),
+        ("ulimit -n 8", "start the threads"),
     ] {
         let script = format!(r#"{limit}; exec "$0" --listen 127.0.0.1:0"#);
         let mut shell = support::in_environment(Command::new("/bin/sh"));

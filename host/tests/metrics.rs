@@ -10,26 +10,15 @@
 mod support;
 
 use std::collections::BTreeSet;
-use std::io::Write;
-use std::net::TcpStream;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
-use support::Service;
+use nix::sys::signal::Signal;
 use support::metrics::Metrics;
-
-/// Reads the metrics until `is_wanted`: what a client sees may be a moment before it is counted.
-fn metrics_until(service: &Service, is_wanted: impl Fn(&Metrics) -> bool) -> Metrics {
-    let begin = Instant::now();
-    loop {
-        let metrics = service.metrics();
-        if is_wanted(&metrics) {
-            return metrics;
-        }
-        assert!(begin.elapsed() < Duration::from_secs(20), "{}", metrics.0);
-        thread::sleep(Duration::from_millis(10));
-    }
-}
+use support::{Process, Service};
 
 fn requests(method: &str, route: &str, status: u16) -> String {
     format!("status_host_http_requests_total{{method=\"{method}\",route=\"{route}\",status=\"{status}\"}}")
@@ -95,6 +84,7 @@ fn a_failure_can_be_seen_to_be_the_first() {
     let metrics = service.metrics();
     for status in [200, 500, 502, 503, 504] {
         assert_eq!(metrics.count(&requests("GET", "/status", status)), 0);
+        assert_eq!(metrics.count(&requests("HEAD", "/status", status)), 0);
     }
     for kind in [
         "trap",
@@ -130,8 +120,8 @@ fn labels_come_from_closed_sets() {
         .lines()
         .filter(|line| line.contains("http_requests_total{"))
         .collect();
-    // Five that are there from the start, and two.
-    assert_eq!(series.len(), 7, "{series:?}");
+    // Ten that are there from the start, and two.
+    assert_eq!(series.len(), 12, "{series:?}");
     assert_eq!(metrics.count(&requests("other", "other", 200)), 50);
     assert_eq!(metrics.count(&requests("GET", "other", 200)), 50);
     service.finish();
@@ -143,15 +133,11 @@ fn the_time_of_clients_is_not_the_time_of_the_service() {
     let mut slow = service.connect();
     slow.write_all(b"POST /count HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n\r\n")
         .unwrap();
-    metrics_until(&service, |metrics| {
-        metrics.count("status_host_http_requests_in_flight") == 1
-    });
+    service.metrics_until(|metrics| metrics.count("status_host_http_requests_in_flight") == 1);
     thread::sleep(Duration::from_secs(2));
     slow.write_all(b"!").unwrap();
     assert!(support::read_to_close(&mut slow).starts_with(b"HTTP/1.1 200 "));
-    let metrics = metrics_until(&service, |metrics| {
-        metrics.count("status_host_http_requests_in_flight") == 0
-    });
+    let metrics = service.metrics_until(|metrics| metrics.count("status_host_http_requests_in_flight") == 0);
     let sum = metrics.value("status_host_http_request_duration_seconds_sum{route=\"other\"}");
     assert!(sum < 1.0, "{sum} s");
     service.finish();
@@ -187,9 +173,9 @@ fn connections_are_counted_while_they_last_and_after() {
     assert_eq!(metrics.count("status_host_connections_limit"), 3);
     assert_eq!(metrics.count("status_host_connections_open"), 0);
     let held: Vec<TcpStream> = (0..3).map(|_| service.connect()).collect();
-    metrics_until(&service, |metrics| metrics.count("status_host_connections_open") == 3);
+    service.metrics_until(|metrics| metrics.count("status_host_connections_open") == 3);
     service.get("/status").assert_problem(503);
-    let metrics = metrics_until(&service, |metrics| metrics.count("status_host_connections_open") == 3);
+    let metrics = service.metrics_until(|metrics| metrics.count("status_host_connections_open") == 3);
     assert_eq!(
         metrics.count("status_host_connections_refused_total{reason=\"limit\"}"),
         1
@@ -198,23 +184,25 @@ fn connections_are_counted_while_they_last_and_after() {
     // 256 are told; above that they are closed.
     let crowd: Vec<TcpStream> = (0..300).map(|_| service.connect()).collect();
     let flood = "status_host_connections_refused_total{reason=\"flood\"}";
-    let metrics = metrics_until(&service, |metrics| metrics.count(flood) == 300 - 256);
-    assert_eq!(metrics.count("status_host_connections_open"), 3 + 256);
+    let metrics = service.metrics_until(|metrics| metrics.count(flood) == 300 - 256);
+    // Those that are served.
+    assert_eq!(metrics.count("status_host_connections_open"), 3);
     assert_eq!(metrics.count("status_host_connections_accepted_total"), 3 + 1 + 300);
     drop((held, crowd));
-    metrics_until(&service, |metrics| metrics.count("status_host_connections_open") == 0);
+    service.metrics_until(|metrics| metrics.count("status_host_connections_open") == 0);
     service.finish();
 }
 
 #[test]
 fn instances_are_counted_while_they_last() {
-    let service = Service::start_probe(&["--max-concurrency", "5"]);
+    let service = Service::start_probe(&["--max-concurrency", "5", "--request-timeout", "3s"]);
     assert_eq!(service.metrics().count("status_host_instances_limit"), 5);
     let mut busy = service.connect();
     busy.write_all(b"GET /spin HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
-    let metrics = metrics_until(&service, |metrics| metrics.count("status_host_instances_in_use") == 1);
-    assert_eq!(metrics.count("status_host_http_requests_in_flight"), 1);
-    metrics_until(&service, |metrics| metrics.count("status_host_instances_in_use") == 0);
+    service.metrics_until(|metrics| {
+        metrics.count("status_host_instances_in_use") == 1 && metrics.count("status_host_http_requests_in_flight") == 1
+    });
+    service.metrics_until(|metrics| metrics.count("status_host_instances_in_use") == 0);
     service.finish();
 }
 
@@ -225,7 +213,8 @@ fn the_process_is_told_of_though_it_is_locked() {
         .unwrap()
         .as_secs_f64();
     let service = Service::start();
-    assert_eq!(service.before[0]["message"], "locked down");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", service.id())).unwrap();
+    assert!(status.contains("\nSeccomp:\t2\n"), "{status}");
     let metrics = service.metrics();
     let resident = metrics.count("process_resident_memory_bytes");
     let now = service.resident();
@@ -235,10 +224,10 @@ fn the_process_is_told_of_though_it_is_locked() {
     assert!((before - 1.0..before + 20.0).contains(&started), "{started}");
     let open = || std::fs::read_dir(format!("/proc/{}/fd", service.id())).unwrap().count() as u64;
     // Asking takes one, which may be open a moment longer.
-    metrics_until(&service, |metrics| metrics.count("process_open_fds") == open() + 1);
+    service.metrics_until(|metrics| metrics.count("process_open_fds") == open() + 1);
     let held: Vec<TcpStream> = (0..10).map(|_| service.connect()).collect();
-    metrics_until(&service, |metrics| metrics.count("status_host_connections_open") == 10);
-    let metrics = metrics_until(&service, |metrics| metrics.count("process_open_fds") == open() + 1);
+    service.metrics_until(|metrics| metrics.count("status_host_connections_open") == 10);
+    let metrics = service.metrics_until(|metrics| metrics.count("process_open_fds") == open() + 1);
     assert!(metrics.count("process_max_fds") >= 1024);
     let time = metrics.value("process_cpu_seconds_total");
     assert!(time > 0.0);
@@ -253,15 +242,15 @@ fn the_process_is_told_of_though_it_is_locked() {
 #[test]
 fn failures_to_accept_are_counted() {
     let service = Service::start_with(support::with_files(24));
-    let crowd: Vec<_> = (0..32).map(|_| service.connect()).collect();
-    // Once they have taken all files the admin port has none either, and waits as well.
-    thread::sleep(Duration::from_millis(300));
-    let waiting = service.admin.map(|admin| TcpStream::connect(admin).unwrap());
-    thread::sleep(Duration::from_millis(300));
-    drop((crowd, waiting));
-    metrics_until(&service, |metrics| {
-        metrics.count("status_host_accept_failures_total") > 0
-    });
+    let failures = "status_host_accept_failures_total";
+    while service.metrics().count(failures) == 0 {
+        let crowd: Vec<_> = (0..32).map(|_| service.connect()).collect();
+        // Once they have taken all files the admin port has none either, and waits as well.
+        thread::sleep(Duration::from_millis(300));
+        let waiting = service.admin.map(|admin| TcpStream::connect(admin).unwrap());
+        thread::sleep(Duration::from_millis(300));
+        drop((crowd, waiting));
+    }
     let log = service.finish();
     for message in [
         "cannot accept a connection",
@@ -269,4 +258,32 @@ fn failures_to_accept_are_counted() {
     ] {
         assert!(log.iter().any(|line| line["message"] == message), "{message}: {log:?}");
     }
+}
+
+#[test]
+fn events_that_nobody_reads_are_counted() {
+    const REQUESTS: u64 = 10_000;
+    let (mut unread, log) = std::io::pipe().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let admin = support::free();
+    let mut command = support::handed_over(OwnedFd::from(listener.try_clone().unwrap()), "--access-log 1");
+    let process = Process(command.env("ADMIN", admin.to_string()).stderr(log).spawn().unwrap());
+    drop(command);
+    let mut stream = support::connect(listener.local_addr().unwrap());
+    for _ in 0..REQUESTS {
+        support::get_on(&mut stream, "/status");
+    }
+    let told = support::send(admin, "GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n");
+    let lost = Metrics(told.text().to_owned()).count("status_host_log_events_lost_total");
+    process.signal(Signal::SIGTERM);
+    let mut log = String::new();
+    unread.read_to_string(&mut log).unwrap();
+    let read = log
+        .lines()
+        .filter(|line| line.contains(r#""message":"request""#))
+        .count() as u64;
+    assert!(
+        lost > 0 && lost + read == REQUESTS,
+        "{lost} are lost and {read} are read of {REQUESTS}"
+    );
 }

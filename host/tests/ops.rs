@@ -14,12 +14,11 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
 use serde_json::Value;
 use support::{Process, Service};
 
@@ -31,10 +30,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Requests by method, route and status, as a client has counted them.
 type Counts = BTreeMap<(&'static str, &'static str, u16), u64>;
 
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
-
 /// A Prometheus that scrapes the four services of the scenario, with the rules and alerts that are deployed.
 struct Prometheus {
     address: SocketAddr,
@@ -44,16 +39,22 @@ struct Prometheus {
 
 impl Prometheus {
     fn start(targets: &[SocketAddr]) -> Self {
-        let (directory, address) = (tempfile::tempdir().unwrap(), free());
+        let (directory, address) = (tempfile::tempdir().unwrap(), support::free());
         let file = directory.path().join("prometheus.yml");
         let targets: Vec<_> = targets.iter().map(|target| format!("'{target}'")).collect();
         let configuration = format!(
             "global: {{scrape_interval: 500ms, evaluation_interval: 500ms}}\n\
-             rule_files: ['{DEPLOY}/prometheus/rules.yml', '{DEPLOY}/prometheus/alerts.yml']\n\
+             rule_files: [rules.yml, alerts.yml]\n\
              scrape_configs: [{{job_name: status-app, static_configs: [{{targets: [{}]}}]}}]\n",
             targets.join(", ")
         );
         fs::write(&file, configuration).unwrap();
+        for name in ["rules.yml", "alerts.yml"] {
+            let rules = fs::read_to_string(format!("{DEPLOY}/prometheus/{name}")).unwrap();
+            // The test does not last as long.
+            let rules = rules.replace("interval: 5m", "interval: 500ms");
+            fs::write(directory.path().join(name), rules).unwrap();
+        }
         let mut command = Command::new("prometheus");
         command
             .arg(format!("--config.file={}", file.display()))
@@ -205,23 +206,25 @@ fn fail(service: &Service, counts: &mut Counts) {
     }
 }
 
-/// More requests at once than there are instances, and connections: some fail in their time, the others at once. Returns
-/// how many found no connection.
+/// More requests at once than there are instances, and connections, until some came too late, others found no instance,
+/// and others no connection. Returns how many were the last.
 fn overload(service: &Service, counts: &mut Counts) -> u64 {
-    let responses: Vec<_> = thread::scope(|scope| {
-        let clients: Vec<_> = (0..24).map(|_| scope.spawn(|| service.get("/spin"))).collect();
-        clients.into_iter().map(|client| client.join().unwrap()).collect()
-    });
-    for response in &responses {
-        *counts.entry(("GET", "other", response.status)).or_default() += 1;
+    const WAYS: [&str; 3] = ["in time", "too many requests", "too many connections"];
+    let mut seen = [0; WAYS.len()];
+    let begin = Instant::now();
+    while seen.contains(&0) {
+        assert!(begin.elapsed() < PATIENCE, "{seen:?} of {WAYS:?}");
+        let responses: Vec<_> = thread::scope(|scope| {
+            let clients: Vec<_> = (0..24).map(|_| scope.spawn(|| service.get("/spin"))).collect();
+            clients.into_iter().map(|client| client.join().unwrap()).collect()
+        });
+        for response in responses {
+            *counts.entry(("GET", "other", response.status)).or_default() += 1;
+            let way = WAYS.iter().position(|way| response.text().contains(way));
+            seen[way.unwrap_or_else(|| panic!("{response:?}"))] += 1;
+        }
     }
-    let refused = responses
-        .iter()
-        .filter(|response| response.text().contains("too many connections"));
-    let refused = refused.count() as u64;
-    let [unavailable, late] = [503, 504].map(|status| counts[&("GET", "other", status)]);
-    assert!(late > 2 && unavailable > 0 && refused > 0, "{counts:?}");
-    refused
+    seen[2]
 }
 
 /// More connections at once than are told that there is no room: eight are served, 256 are told, the rest is closed.
@@ -247,15 +250,15 @@ const MOVED: [(&str, &str); 23] = [
     ),
     (
         "status_host_http_requests_total",
-        "resets(status_host_http_requests_total{instance='{app}', method='GET', status='200'}[5m]) == 1",
+        "resets(status_host_http_requests_total{instance='{app}', method='GET', status='200'}[1h]) == 1",
     ),
     (
         "status_host_http_request_duration_seconds_bucket",
-        "sum(rate(status_host_http_request_duration_seconds_bucket{instance='{app}', le='+Inf'}[5m])) > 0",
+        "sum(rate(status_host_http_request_duration_seconds_bucket{instance='{app}', le='+Inf'}[1h])) > 0",
     ),
     (
         "status_host_http_request_duration_seconds_count",
-        "sum(rate(status_host_http_request_duration_seconds_count{instance='{app}'}[5m])) > 0",
+        "sum(rate(status_host_http_request_duration_seconds_count{instance='{app}'}[1h])) > 0",
     ),
     // Time-outs of 200 ms: those that failed alone, and those of the overload.
     (
@@ -264,11 +267,11 @@ const MOVED: [(&str, &str); 23] = [
     ),
     (
         "status_host_http_requests_in_flight",
-        "max_over_time(status_host_http_requests_in_flight{instance='{probe}'}[5m]) == 1 and status_host_http_requests_in_flight == 0",
+        "max_over_time(status_host_http_requests_in_flight{instance='{probe}'}[1h]) >= 1 and status_host_http_requests_in_flight == 0",
     ),
     (
         "status_host_connections_open",
-        "max_over_time(status_host_connections_open{instance='{probe}'}[5m]) == 264",
+        "max_over_time(status_host_connections_open{instance='{probe}'}[1h]) == 8",
     ),
     (
         "status_host_connections_limit",
@@ -288,7 +291,7 @@ const MOVED: [(&str, &str); 23] = [
     ),
     (
         "status_host_instances_in_use",
-        "max_over_time(status_host_instances_in_use{instance='{probe}'}[5m]) <= 4 and status_host_instances_in_use == 0",
+        "max_over_time(status_host_instances_in_use{instance='{probe}'}[1h]) <= 4 and status_host_instances_in_use == 0",
     ),
     (
         "status_host_instances_limit",
@@ -321,11 +324,11 @@ const MOVED: [(&str, &str); 23] = [
     ),
     (
         "process_cpu_seconds_total",
-        "rate(process_cpu_seconds_total{instance='{app}'}[5m]) > 0",
+        "rate(process_cpu_seconds_total{instance='{app}'}[1h]) > 0",
     ),
     (
         "process_start_time_seconds",
-        "changes(process_start_time_seconds{instance='{app}'}[5m]) == 1",
+        "changes(process_start_time_seconds{instance='{app}'}[1h]) == 1",
     ),
     (
         "process_resident_memory_bytes",
@@ -333,7 +336,7 @@ const MOVED: [(&str, &str); 23] = [
     ),
     (
         "process_open_fds",
-        "max_over_time(process_open_fds{instance='{probe}'}[5m]) > 264 and process_open_fds < process_max_fds",
+        "max_over_time(process_open_fds{instance='{probe}'}[1h]) > 264 and process_open_fds < process_max_fds",
     ),
 ];
 
@@ -342,7 +345,7 @@ const BESIDE: [&str; 2] = ["process_virtual_memory_bytes", "process_max_fds"];
 
 #[test]
 fn prometheus_knows_what_clients_have_done() {
-    let (app, probe, poor) = (free(), free(), free());
+    let (app, probe, poor) = (support::free(), support::free(), support::free());
     let prometheus = Prometheus::start(&[app, probe, poor]);
     let name = |expression: &str| {
         let expression = expression.replace("{app}", &app.to_string());
@@ -434,7 +437,7 @@ fn hold(service: &Service, prometheus: &Prometheus, admin: SocketAddr) {
 }
 
 fn poor_service(admin: SocketAddr) -> (Process, std::process::ChildStderr) {
-    let listen = free();
+    let listen = support::free();
     let mut command = support::with_files(24);
     command
         .env("LISTEN", listen.to_string())
@@ -455,7 +458,7 @@ fn poor_service(admin: SocketAddr) -> (Process, std::process::ChildStderr) {
     drop(stream);
     // It takes files for those that it can have, and goes on when they are gone.
     let crowd: Vec<_> = (0..32).map(|_| support::connect(listen)).collect();
-    thread::sleep(Duration::from_millis(300));
+    thread::sleep(Duration::from_secs(1));
     drop(crowd);
     (process, unread)
 }
@@ -549,19 +552,4 @@ fn each_alert_is_tested_and_explained() {
             "{name}: {outcomes:?}"
         );
     }
-}
-
-#[test]
-fn a_drain_is_announced_before_the_listener_closes() {
-    let service = Service::start_with_options(&["--drain-delay", "1s"]);
-    let admin = service.admin.unwrap();
-    let is_ready = || support::send(admin, "GET /readyz HTTP/1.1\r\nhost: a\r\n\r\n").status == 200;
-    assert!(is_ready());
-    service.signal(Signal::SIGTERM);
-    let begin = Instant::now();
-    while is_ready() {
-        assert!(begin.elapsed() < PATIENCE, "it stays ready");
-    }
-    assert_eq!(service.get("/status").status, 200);
-    assert!(service.wait().0.success());
 }

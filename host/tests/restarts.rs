@@ -25,7 +25,9 @@ const RESTARTS: usize = 100;
 fn a_hundred_restarts_lose_no_request() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (address, over) = (listener.local_addr().unwrap(), AtomicBool::new(false));
-    let mut instance = Service::start_on(&listener, "");
+    // Which a successor shares with its predecessor, too.
+    let admin = format!("--admin {}", support::free());
+    let mut instance = Service::start_on(&listener, &admin);
     assert_eq!(instance.address, address);
     thread::scope(|scope| {
         let over = &over;
@@ -35,7 +37,7 @@ fn a_hundred_restarts_lose_no_request() {
             .collect();
         let restarted = scope.spawn(|| {
             for _ in 0..RESTARTS {
-                let next = Service::start_on(&listener, "");
+                let next = Service::start_on(&listener, &admin);
                 instance.signal(Signal::SIGTERM);
                 let (status, log) = std::mem::replace(&mut instance, next).wait();
                 assert_eq!(status.code(), Some(0));

@@ -34,7 +34,7 @@ pub struct Logging {
     pub log_format: LogFormat,
 
     /// Least severe events that are logged: off, error, warn, info, debug or trace; also by target, such as
-    /// warn,status_host=debug
+    /// `warn,status_host=debug`
     #[arg(long, env = "RUST_LOG", hide_env_values = true, value_name = "LEVEL", default_value = "info",
         value_parser = level)]
     pub log_level: Targets,
@@ -72,10 +72,14 @@ fn admin(text: &str) -> Result<AdminAddress, String> {
     address.map_err(|_| "neither off nor an IP address and a port, such as 127.0.0.1:9090 or [::]:9090".to_owned())
 }
 
-/// Levels, each alone or for a target. The parser takes a word that is no level for a target, of which then everything
-/// is logged, and of others nothing.
+/// Levels, each alone or for a target. The parser takes for a target whatever is not a level, of which then everything is
+/// logged, and of others nothing.
 fn level(text: &str) -> Result<Targets, String> {
-    let is_known = |part: &str| part.contains('=') || part.parse::<LevelFilter>().is_ok();
+    let is_path = |target: &str| target.chars().all(|part| part.is_alphanumeric() || "_:".contains(part));
+    let is_known = |part: &str| match part.split_once('=') {
+        Some((target, _)) => is_path(target),
+        None => part.parse::<LevelFilter>().is_ok(),
+    };
     let targets = text.split(',').all(is_known).then(|| text.parse().ok()).flatten();
     targets.ok_or_else(|| "none of off, error, warn, info, debug and trace, nor a list of target=level".to_owned())
 }

@@ -45,7 +45,7 @@ impl Process {
         }
     }
 
-    /// Bytes of address space, and of resident memory (proc_pid_statm(5)).
+    /// Bytes of address space, and of resident memory (`proc_pid_statm(5)`).
     fn memory(&self) -> Option<[u64; 2]> {
         let mut bytes = [0; 256];
         let read = self.memory.as_ref()?.read_at(&mut bytes, 0).ok()?;

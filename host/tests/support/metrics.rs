@@ -1,6 +1,9 @@
 //! The metrics as they are told of.
 
-use super::{Response, Service};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{PATIENCE, Response, Service};
 
 /// What `/metrics` tells.
 pub struct Metrics(pub String);
@@ -43,5 +46,18 @@ impl Service {
 
     pub fn metrics(&self) -> Metrics {
         Metrics(self.ask("/metrics").text().to_owned())
+    }
+
+    /// Reads the metrics until `is_wanted`: what a client sees may be a moment before it is counted.
+    pub fn metrics_until(&self, is_wanted: impl Fn(&Metrics) -> bool) -> Metrics {
+        let begin = Instant::now();
+        loop {
+            let metrics = self.metrics();
+            if is_wanted(&metrics) {
+                return metrics;
+            }
+            assert!(begin.elapsed() < PATIENCE, "{}", metrics.0);
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 }

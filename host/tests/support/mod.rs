@@ -21,8 +21,8 @@ use serde_json::Value;
 pub const VERSION: &str = "1.2.3-test";
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
-/// The longest a test waits for bytes that should come at once.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The longest a test waits for what should come at once.
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The binary with an environment that holds the two variables, and for measured runs where to write coverage.
 pub fn status_host() -> Command {
@@ -58,6 +58,15 @@ pub fn with_files(files: u32) -> Command {
     let script = format!(r#"ulimit -n {files}; exec "$0""#);
     shell.args(["-c", &script, env!("CARGO_BIN_EXE_status-host")]);
     shell
+}
+
+/// An address of this machine that nobody listens on. It is not one of those that connections get, which may take it
+/// at any time.
+pub fn free() -> SocketAddr {
+    let first = 10_000 + std::process::id() % 10_000;
+    let mut ports = (0..20_000).map(|port| 10_000 + (first + port) % 20_000);
+    let free = ports.find_map(|port| TcpListener::bind(format!("127.0.0.1:{port}")).ok());
+    free.unwrap().local_addr().unwrap()
 }
 
 /// The portable component that the build of the binary has left.
