@@ -258,16 +258,51 @@ fn it_answers_while_the_service_is_saturated() {
 }
 
 #[test]
-fn clients_that_hold_it_are_let_go() {
+fn clients_that_hold_it_keep_nobody_out() {
     let service = Service::start();
     let admin = service.admin.unwrap();
-    // More than are served at once, with nothing to say.
-    let silent: Vec<_> = (0..80).map(|_| support::connect(admin)).collect();
+    // Many times as many as it has room for, with nothing to say.
+    let mut silent: Vec<_> = (0..400).map(|_| support::connect(admin)).collect();
     let begin = Instant::now();
     assert_eq!(service.ask("/readyz").status, 200);
-    assert!(begin.elapsed() > Duration::from_secs(5), "it did not wait for its turn");
-    assert_eq!(service.get("/status").status, 200);
-    drop(silent);
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    // The oldest are given up, and the others once they have had their time.
+    for connection in [silent.remove(0), silent.pop().unwrap()] {
+        assert_eq!(support::read_to_close(&mut { connection }), b"");
+    }
+    service.finish();
+}
+
+#[test]
+fn with_few_files_it_answers_while_the_service_is_flooded() {
+    for files in [64, 256] {
+        let service = Service::start_with(support::with_files(files));
+        let limit = service.metrics().count("status_host_connections_limit");
+        assert!(limit < u64::from(files), "{limit}");
+        let flood: Vec<_> = (0..3 * files).map(|_| service.connect()).collect();
+        for _ in 0..20 {
+            assert_eq!(service.ask("/readyz").status, 200);
+        }
+        let metrics = service.metrics_until(|metrics| metrics.count("status_host_connections_open") == limit);
+        assert_eq!(metrics.count("status_host_accept_failures_total"), 0);
+        drop(flood);
+        service.finish();
+    }
+}
+
+#[test]
+fn who_has_said_all_is_answered() {
+    let service = Service::start();
+    for _ in 0..200 {
+        let mut stream = support::connect(service.admin.unwrap());
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        assert!(
+            Response::parse(&support::read_to_close(&mut stream))
+                .text()
+                .contains("process_cpu")
+        );
+    }
     service.finish();
 }
 

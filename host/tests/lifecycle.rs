@@ -138,25 +138,38 @@ fn a_client_that_has_said_all_is_answered() {
     service.finish();
 }
 
+/// Takes all files that `service` may have open, through its admin port: the service itself keeps within them.
+fn take_all_files(service: &Service) -> Vec<TcpStream> {
+    let crowd = (0..30).map(|_| support::connect(service.admin.unwrap())).collect();
+    std::thread::sleep(Duration::from_millis(300));
+    crowd
+}
+
 #[test]
 fn a_lack_of_file_descriptors_passes() {
     let service = Service::start_with(support::with_files(24));
-    let crowd: Vec<_> = (0..32).map(|_| service.connect()).collect();
+    let crowd = take_all_files(&service);
+    let waiting = service.connect();
     std::thread::sleep(Duration::from_millis(300));
-    drop(crowd);
+    drop((crowd, waiting));
+    std::thread::sleep(Duration::from_millis(300));
     assert_eq!(service.get("/status").status, 200);
     let log = service.finish();
-    assert_eq!(message(&log[0]), "cannot accept a connection");
+    assert!(
+        log.iter().any(|line| message(line) == "cannot accept a connection"),
+        "{log:?}"
+    );
 }
 
 #[test]
 fn a_lack_of_file_descriptors_does_not_hold_the_end() {
     let service = Service::start_with(support::with_files(24));
-    let crowd: Vec<_> = (0..32).map(|_| service.connect()).collect();
+    let crowd = take_all_files(&service);
+    let waiting: Vec<_> = (0..3).map(|_| service.connect()).collect();
     let log = service.finish();
     let told = log.iter().map(message).collect::<Vec<_>>();
     assert!(told.contains(&"cannot take the connections that wait"), "{told:?}");
-    drop(crowd);
+    drop((crowd, waiting));
 }
 
 #[test]
@@ -164,7 +177,8 @@ fn fewer_files_than_connections_are_told_of() {
     let service = Service::start_with(support::with_files(100));
     let warning = service.before.last().unwrap();
     assert!(message(warning).starts_with("fewer files can be open"), "{warning}");
-    assert_eq!((&warning["files"], &warning["connections"]), (&100.into(), &16.into()));
+    assert_eq!(warning["files"], 100);
+    assert!(warning["connections"].as_u64().unwrap() < 100, "{warning}");
     service.finish();
 }
 

@@ -60,15 +60,28 @@ fn requests_are_counted_by_method_route_and_status() {
     let all: usize = rows.iter().map(|row| row.5).sum();
     assert_eq!(metrics.sum("status_host_http_requests_total"), all as u64);
     // Each is one duration too.
-    let (status, other) = ("{route=\"/status\"}", "{route=\"other\"}");
     let durations = "status_host_http_request_duration_seconds";
-    assert_eq!(metrics.count(&format!("{durations}_count{status}")), 22);
-    assert_eq!(metrics.count(&format!("{durations}_count{other}")), 4);
-    assert_eq!(
-        metrics.count(&format!("{durations}_bucket{{le=\"+Inf\",route=\"/status\"}}")),
-        22
-    );
-    assert!(metrics.value(&format!("{durations}_sum{status}")) > 0.0);
+    let classes = [
+        ("/status", "2xx", 12),
+        ("/status", "4xx", 10),
+        ("/status", "5xx", 0),
+        ("other", "4xx", 4),
+    ];
+    for (route, class, count) in classes {
+        let labels = format!("route=\"{route}\",class=\"{class}\"");
+        assert_eq!(
+            metrics.count(&format!("{durations}_count{{{labels}}}")),
+            count,
+            "{labels}"
+        );
+        assert_eq!(
+            metrics.count(&format!("{durations}_bucket{{le=\"+Inf\",{labels}}}")),
+            count,
+            "{labels}"
+        );
+        let sum = metrics.value(&format!("{durations}_sum{{{labels}}}"));
+        assert_eq!(sum > 0.0, count > 0, "{labels}: {sum}");
+    }
     // A connection each, and an instance for each but those that were rejected, and one at the start.
     assert_eq!(metrics.count("status_host_connections_accepted_total"), 26);
     assert_eq!(
@@ -138,7 +151,7 @@ fn the_time_of_clients_is_not_the_time_of_the_service() {
     slow.write_all(b"!").unwrap();
     assert!(support::read_to_close(&mut slow).starts_with(b"HTTP/1.1 200 "));
     let metrics = service.metrics_until(|metrics| metrics.count("status_host_http_requests_in_flight") == 0);
-    let sum = metrics.value("status_host_http_request_duration_seconds_sum{route=\"other\"}");
+    let sum = metrics.value("status_host_http_request_duration_seconds_sum{route=\"other\",class=\"2xx\"}");
     assert!(sum < 1.0, "{sum} s");
     service.finish();
 }
@@ -151,16 +164,16 @@ fn the_time_of_the_guest_is_told_apart() {
     }
     let metrics = service.metrics();
     let guest = metrics.value("status_host_guest_seconds_total");
-    let all = metrics.value("status_host_http_request_duration_seconds_sum{route=\"other\"}");
+    let all = metrics.value("status_host_http_request_duration_seconds_sum{route=\"other\",class=\"5xx\"}");
     let made = metrics.value("status_host_instance_creation_duration_seconds_sum");
     assert!((0.6..all).contains(&guest), "{guest} s of {all} s");
     assert!(made > 0.0 && made < 0.3, "{made} s");
     assert_eq!(
-        metrics.count("status_host_http_request_duration_seconds_bucket{le=\"0.1\",route=\"other\"}"),
+        metrics.count("status_host_http_request_duration_seconds_bucket{le=\"0.1\",route=\"other\",class=\"5xx\"}"),
         0
     );
     assert_eq!(
-        metrics.count("status_host_http_request_duration_seconds_bucket{le=\"2.5\",route=\"other\"}"),
+        metrics.count("status_host_http_request_duration_seconds_bucket{le=\"2.5\",route=\"other\",class=\"5xx\"}"),
         3
     );
     service.finish();
@@ -244,10 +257,11 @@ fn failures_to_accept_are_counted() {
     let service = Service::start_with(support::with_files(24));
     let failures = "status_host_accept_failures_total";
     while service.metrics().count(failures) == 0 {
-        let crowd: Vec<_> = (0..32).map(|_| service.connect()).collect();
-        // Once they have taken all files the admin port has none either, and waits as well.
+        // Those of the admin port take what there is, and leave nothing to others.
+        let admin = service.admin.unwrap();
+        let crowd: Vec<_> = (0..30).map(|_| support::connect(admin)).collect();
         thread::sleep(Duration::from_millis(300));
-        let waiting = service.admin.map(|admin| TcpStream::connect(admin).unwrap());
+        let waiting: Vec<_> = (0..3).map(|_| service.connect()).collect();
         thread::sleep(Duration::from_millis(300));
         drop((crowd, waiting));
     }
@@ -258,6 +272,27 @@ fn failures_to_accept_are_counted() {
     ] {
         assert!(log.iter().any(|line| line["message"] == message), "{message}: {log:?}");
     }
+}
+
+#[test]
+fn events_that_cannot_be_written_are_counted() {
+    let (admin, listener) = (support::free(), TcpListener::bind("127.0.0.1:0").unwrap());
+    let mut command = support::handed_over(OwnedFd::from(listener.try_clone().unwrap()), "--access-log 1");
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let _process = Process(command.env("ADMIN", admin.to_string()).stderr(full).spawn().unwrap());
+    let mut stream = support::connect(listener.local_addr().unwrap());
+    for _ in 0..10 {
+        support::get_on(&mut stream, "/status");
+    }
+    // The start tells two more.
+    let lost = || {
+        let told = support::send(admin, "GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n");
+        Metrics(told.text().to_owned()).count("status_host_log_events_lost_total")
+    };
+    while lost() < 12 {
+        thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(lost(), 12);
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod answer;
 mod negotiation;
 mod readiness;
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::ready;
 use std::io;
@@ -31,7 +32,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;
-use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 use tracing::warn;
 
@@ -40,8 +41,9 @@ use crate::telemetry::Exposition;
 pub use answer::BuildInfo;
 pub use readiness::{Phase, Readiness};
 
-/// Connections at once; more wait in the kernel. Scrapes and probes are few.
-const CONNECTIONS: usize = 64;
+/// Connections at once. Scrapes and probes are few and short; above it the oldest is given up, so that who just holds
+/// connections does not keep others out.
+pub const CONNECTIONS: usize = 32;
 
 /// How long a connection may take from its start to its end, one request and its answer.
 const TIME: Duration = Duration::from_secs(10);
@@ -81,16 +83,18 @@ impl Admin {
     }
 
     async fn serve(self: Arc<Self>, listener: &tokio::net::TcpListener) -> ! {
-        let room = Arc::new(Semaphore::new(CONNECTIONS));
+        let mut open = VecDeque::with_capacity(CONNECTIONS);
         loop {
-            let permit = Arc::clone(&room).acquire_owned().await;
             match listener.accept().await {
                 Ok((stream, _)) => {
+                    open.retain(|connection: &AbortHandle| !connection.is_finished());
+                    if open.len() == CONNECTIONS {
+                        let oldest = open.pop_front();
+                        oldest.iter().for_each(AbortHandle::abort);
+                    }
                     let admin = Arc::clone(&self);
-                    tokio::spawn(async move {
-                        admin.converse(stream).await;
-                        drop(permit);
-                    });
+                    let connection = tokio::spawn(async move { admin.converse(stream).await });
+                    open.push_back(connection.abort_handle());
                 }
                 Err(error) => {
                     warn!(%error, "cannot accept a connection on the admin port");
@@ -104,6 +108,8 @@ impl Admin {
         let service = service_fn(|request| ready(Ok::<_, Infallible>(self.answer(&request))));
         let connection = http1::Builder::new()
             .keep_alive(false)
+            // Who has said all there is to say may still listen.
+            .half_close(true)
             .timer(TokioTimer::new())
             .max_buf_size(HEAD_LIMIT)
             // Which takes a system call that serving needs for nothing else.

@@ -75,6 +75,8 @@ fn admin(text: &str) -> Result<AdminAddress, String> {
 /// Levels, each alone or for a target. The parser takes for a target whatever is not a level, of which then everything is
 /// logged, and of others nothing.
 fn level(text: &str) -> Result<Targets, String> {
+    // Unset, as far as a shell is concerned.
+    let text = if text.is_empty() { "info" } else { text };
     let is_path = |target: &str| target.chars().all(|part| part.is_alphanumeric() || "_:".contains(part));
     let is_known = |part: &str| match part.split_once('=') {
         Some((target, _)) => is_path(target),

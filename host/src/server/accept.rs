@@ -10,13 +10,11 @@ use tokio::time::sleep;
 use tracing::{info, warn};
 
 use super::connection::{Admission, Service};
+use super::files::Room;
 use super::stop::Signals;
 use crate::admin::{Phase, Readiness};
 use crate::config::Limits;
 use crate::telemetry::{Metrics, Refusal};
-
-/// Connections above the limit that are told so at the same time; those above are just closed.
-const REFUSALS: u32 = 256;
 
 /// The pause after a failed accept. What makes it fail, such as a lack of file descriptors, takes a while to pass.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -30,7 +28,8 @@ const LAST_PAUSES: usize = 5;
 /// Where connections come from, and what becomes of them.
 pub(super) struct Accept {
     service: Arc<Service>,
-    room: Arc<Semaphore>,
+    room: Room,
+    connections: Arc<Semaphore>,
     refusals: Arc<Semaphore>,
     limits: Limits,
     readiness: Readiness,
@@ -38,11 +37,18 @@ pub(super) struct Accept {
 }
 
 impl Accept {
-    pub(super) fn new(service: Service, limits: Limits, readiness: Readiness, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(
+        service: Service,
+        room: Room,
+        limits: Limits,
+        readiness: Readiness,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             service: Arc::new(service),
-            room: Arc::new(Semaphore::new(limits.max_connections as usize)),
-            refusals: Arc::new(Semaphore::new(REFUSALS as usize)),
+            room,
+            connections: Arc::new(Semaphore::new(room.connections as usize)),
+            refusals: Arc::new(Semaphore::new(room.refusals as usize)),
             limits,
             readiness,
             metrics,
@@ -68,7 +74,7 @@ impl Accept {
         }
         self.service.end();
         self.accept_last(listener).await;
-        let connections = self.limits.max_connections as usize - self.room.available_permits();
+        let connections = self.room.connections as usize - self.connections.available_permits();
         info!(signal, connections, "draining");
         let limit = self.limits.drain_timeout;
         tokio::select! {
@@ -120,7 +126,7 @@ impl Accept {
     fn take(&self, stream: TcpStream) {
         self.metrics.accepted.inc();
         let room = |semaphore: &Arc<Semaphore>| Arc::clone(semaphore).try_acquire_owned().ok();
-        let granted = room(&self.room).map(|permit| (permit, Admission::Granted));
+        let granted = room(&self.connections).map(|permit| (permit, Admission::Granted));
         let refused = || room(&self.refusals).map(|permit| (permit, Admission::Refused));
         let Some((permit, admission)) = granted.or_else(refused) else {
             self.metrics.refuse(Refusal::Closed);
@@ -142,7 +148,7 @@ impl Accept {
 
     /// Ends once all connections have, each of which holds a place.
     async fn drain(&self) {
-        let _ = self.room.acquire_many(self.limits.max_connections).await;
-        let _ = self.refusals.acquire_many(REFUSALS).await;
+        let _ = self.connections.acquire_many(self.room.connections).await;
+        let _ = self.refusals.acquire_many(self.room.refusals).await;
     }
 }

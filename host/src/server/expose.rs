@@ -5,12 +5,18 @@ use prometheus_client::metrics::info::Info;
 use wasmtime::Engine;
 
 use crate::admin::BuildInfo;
-use crate::config::Limits;
 use crate::sandbox::{Grant, InstancesInUse, Loaded};
 use crate::telemetry::{Exposition, Metrics, Process};
 
+/// How many there can be at the same time.
+#[derive(Clone, Copy)]
+pub(super) struct Most {
+    pub(super) connections: u32,
+    pub(super) instances: u32,
+}
+
 /// The metrics of this process, and what it counts in.
-pub(super) fn metrics(build: &BuildInfo, engine: &Engine, limits: &Limits, process: Process) -> (Exposition, Metrics) {
+pub(super) fn metrics(build: &BuildInfo, engine: &Engine, most: Most, process: Process) -> (Exposition, Metrics) {
     let mut exposition = Exposition::default();
     let host = exposition.add_host();
     host.register(
@@ -22,7 +28,7 @@ pub(super) fn metrics(build: &BuildInfo, engine: &Engine, limits: &Limits, proce
     host.register(
         "connections_limit",
         "Connections that can be open at the same time",
-        ConstGauge::new(limits.max_connections),
+        ConstGauge::new(most.connections),
     );
     host.register(
         "instances_in_use",
@@ -32,7 +38,7 @@ pub(super) fn metrics(build: &BuildInfo, engine: &Engine, limits: &Limits, proce
     host.register(
         "instances_limit",
         "Instances of the component that can live at the same time",
-        ConstGauge::new(limits.max_concurrency),
+        ConstGauge::new(most.instances),
     );
     exposition.registry().register_collector(Box::new(process));
     (exposition, metrics)

@@ -48,6 +48,7 @@ use crate::lockdown;
 use crate::sandbox::{self, Sandbox};
 use crate::telemetry::{self, Process, Sample};
 use accept::Accept;
+use expose::Most;
 use stop::Held;
 
 pub use connection::{Admission, Service};
@@ -74,10 +75,15 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
         AdminAddress::Off => None,
         AdminAddress::At(address) => Some(listen::listen_for_admin(address, port)?),
     };
-    let limits = files::within(files, cli.limits);
+    let wanted = cli.limits.max_connections;
+    let room = files::room(files, process.open_files().unwrap_or_default(), wanted);
     let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let build = expose::build(&grant, &loaded);
-    let (exposition, metrics) = expose::metrics(&build, &engine, &limits, process);
+    let most = Most {
+        connections: room.connections,
+        instances: cli.limits.max_concurrency,
+    };
+    let (exposition, metrics) = expose::metrics(&build, &engine, most, process);
     let metrics = Arc::new(metrics);
     // All threads are started from here on.
     let locking = lockdown::begin(cli.lockdown);
@@ -95,16 +101,16 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
         };
         admin.start(listener).map_err(Error::system("start the admin port"))?;
     }
-    let sandbox = Sandbox::new(&loaded, grant.clone(), limits.sandbox(), Arc::clone(&metrics))?;
+    let sandbox = Sandbox::new(&loaded, grant.clone(), cli.limits.sandbox(), Arc::clone(&metrics))?;
     let observer = Observer::new(Arc::clone(&metrics), Sample::new(cli.observability.access_log));
-    let service = Service::new(sandbox, observer, local, &limits);
+    let service = Service::new(sandbox, observer, local, &cli.limits);
     let runtime = Builder::new_multi_thread().worker_threads(workers).enable_all().build();
     let runtime = runtime.map_err(Error::system("start the threads of the service"))?;
     let served = runtime.block_on(async {
         let listener = tokio::net::TcpListener::from_std(listener).map_err(Error::system("watch the socket"))?;
         let signals = held.release().map_err(Error::system("listen for signals"))?;
         locking.complete()?;
-        files::warn(files, &cli.limits, &limits);
+        files::warn(files, wanted, room);
         readiness.set(Phase::Ready);
         info!(
             address = %local,
@@ -115,7 +121,7 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
             commit_sha = grant.commit_sha(),
             "serving /status"
         );
-        Accept::new(service, limits, readiness, metrics)
+        Accept::new(service, room, cli.limits, readiness, metrics)
             .serve(listener, signals)
             .await;
         Ok(())

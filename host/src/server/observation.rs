@@ -100,7 +100,7 @@ impl Observation<'_> {
     pub(super) fn end(self, response: &Response<Full<Bytes>>) {
         let (status, time) = (response.status(), self.begin.elapsed());
         self.metrics.requests.count(self.method, self.route, status);
-        self.metrics.durations.of(self.route).observe(time);
+        self.metrics.durations.observe(self.route, status, time);
         let line = match &self.told {
             Told::No => return,
             Told::Rejected => None,

@@ -48,9 +48,10 @@ pub struct Log(Queue);
 /// Where the thread cannot be started.
 pub fn start(logging: &Logging, lost: Counter) -> io::Result<Log> {
     let (sender, receiver) = sync_channel(WAITING);
-    thread::Builder::new()
-        .name("log".to_owned())
-        .spawn(|| write(receiver))?;
+    thread::Builder::new().name("log".to_owned()).spawn({
+        let lost = lost.clone();
+        move || write(receiver, &lost)
+    })?;
     let queue = Queue { sender, lost };
     let writer = queue.clone();
     let events = fmt::layer()
@@ -81,10 +82,14 @@ pub fn start(logging: &Logging, lost: Counter) -> io::Result<Log> {
     Ok(Log(queue))
 }
 
-fn write(messages: Receiver<Message>) {
+fn write(messages: Receiver<Message>, lost: &Counter) {
     for message in messages {
         match message {
-            Message::Event(event) => drop(io::stderr().write_all(&event)),
+            Message::Event(event) => {
+                if io::stderr().write_all(&event).is_err() {
+                    lost.inc();
+                }
+            }
             Message::End(written) => drop(written.send(())),
         }
     }

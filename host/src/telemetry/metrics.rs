@@ -131,7 +131,7 @@ impl Metrics {
         metrics.register_sandbox(registry);
         registry.register(
             "log_events_lost",
-            "Events of the log that were dropped because the reader of standard error did not keep up",
+            "Events of the log that could not be written, or were dropped because the reader of standard error did not keep up",
             metrics.lost_events.clone(),
         );
         metrics
@@ -145,7 +145,7 @@ impl Metrics {
         );
         registry.register_with_unit(
             "http_request_duration",
-            "Time from the whole request to the whole answer, by route; what the client takes to send and to receive is not in it",
+            "Time from the whole request to the whole answer, by route and class of the status; what the client takes to send and to receive is not in it",
             Unit::Seconds,
             self.durations.clone(),
         );

@@ -54,8 +54,9 @@ impl Process {
         Some([next()?, next()?])
     }
 
-    /// The files that are open, the ones here included.
-    fn open_files(&self) -> Option<u64> {
+    /// How many files are open, the ones here included; none where that is not to be known.
+    #[must_use]
+    pub fn open_files(&self) -> Option<u64> {
         let mut files = self.files.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
         // An error that lasts would come without an end.
         let entries = files.iter().map_while(Result::ok);

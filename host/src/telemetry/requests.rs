@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use http::StatusCode;
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder, NoLabelSet};
@@ -47,12 +48,12 @@ pub enum Route {
 #[derive(Clone, Debug)]
 pub struct Requests(Arc<[AtomicU64]>);
 
-/// How long answers took, by route. Clones count into the same.
+/// How long answers took, by route and class of the status. Clones count into the same.
 #[derive(Clone, Debug, Default)]
-pub struct Durations {
-    status: Histogram,
-    other: Histogram,
-}
+pub struct Durations([[Histogram; CLASSES.len()]; Route::ALL.len()]);
+
+/// The classes of the final statuses (RFC 9110 section 15).
+const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 
 impl Method {
     const ALL: [Self; 8] = [
@@ -173,21 +174,28 @@ impl EncodeMetric for Requests {
 }
 
 impl Durations {
-    /// How long those of `route` took.
-    #[must_use]
-    pub fn of(&self, route: Route) -> &Histogram {
-        match route {
-            Route::Status => &self.status,
-            Route::Other => &self.other,
+    /// Counts one answer with `status`, which is a final one.
+    pub fn observe(&self, route: Route, status: StatusCode, duration: Duration) {
+        let Self(routes) = self;
+        let class = usize::from(status.as_u16() / 100).checked_sub(2);
+        let histogram = routes
+            .get(route as usize)
+            .zip(class)
+            .and_then(|(classes, class)| classes.get(class));
+        if let Some(histogram) = histogram {
+            histogram.observe(duration);
         }
     }
 }
 
 impl EncodeMetric for Durations {
     fn encode(&self, mut encoder: MetricEncoder) -> fmt::Result {
-        for route in Route::ALL {
-            self.of(route)
-                .encode(encoder.encode_family(&[("route", route.label())])?)?;
+        let Self(routes) = self;
+        for (route, classes) in Route::ALL.iter().zip(routes) {
+            for (class, histogram) in CLASSES.iter().zip(classes) {
+                let labels = [("route", route.label()), ("class", class)];
+                histogram.encode(encoder.encode_family(&labels)?)?;
+            }
         }
         Ok(())
     }

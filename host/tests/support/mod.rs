@@ -11,6 +11,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -60,13 +61,16 @@ pub fn with_files(files: u32) -> Command {
     shell
 }
 
-/// An address of this machine that nobody listens on. It is not one of those that connections get, which may take it
-/// at any time.
+/// An address of this machine that nobody listens on, another at each call. It is not one of those that connections get,
+/// which may take it at any time.
 pub fn free() -> SocketAddr {
-    let first = 10_000 + std::process::id() % 10_000;
-    let mut ports = (0..20_000).map(|port| 10_000 + (first + port) % 20_000);
-    let free = ports.find_map(|port| TcpListener::bind(format!("127.0.0.1:{port}")).ok());
-    free.unwrap().local_addr().unwrap()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let port = 10_000 + (std::process::id() * 64 + NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000;
+        if let Ok(listener) = TcpListener::bind(format!("127.0.0.1:{port}")) {
+            return listener.local_addr().unwrap();
+        }
+    }
 }
 
 /// The portable component that the build of the binary has left.
