@@ -48,10 +48,9 @@ pub struct Log(Queue);
 /// Where the thread cannot be started.
 pub fn start(logging: &Logging, lost: Counter) -> io::Result<Log> {
     let (sender, receiver) = sync_channel(WAITING);
-    thread::Builder::new().name("log".to_owned()).spawn({
-        let lost = lost.clone();
-        move || write(receiver, &lost)
-    })?;
+    let unwritten = lost.clone();
+    let write = move || write(receiver, &unwritten);
+    thread::Builder::new().name("log".to_owned()).spawn(write)?;
     let queue = Queue { sender, lost };
     let writer = queue.clone();
     let events = fmt::layer()
