@@ -8,7 +8,7 @@ use wasmtime::{Engine, Store, UpdateDeadline};
 
 use super::state::State;
 
-/// How often guests that compute have to let others have their turn. A request takes some ten microseconds.
+/// How often guests that compute have to let others have their turn. A request takes some twenty microseconds.
 const TICK: Duration = Duration::from_millis(5);
 
 /// Starts the clock of `engine`, on a thread of its own: guests may have taken all others. It ends with the engine.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 
-/// The upper bounds of the buckets, in microseconds: a request takes some ten, and may take up to its time-out, of
+/// The upper bounds of the buckets, in microseconds: a request takes some twenty, and may take up to its time-out, of
 /// which one second is the default. The objective is at ten milliseconds.
 const BOUNDS: [u32; 17] = [
     10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
