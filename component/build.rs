@@ -3,7 +3,7 @@
 #![allow(clippy::print_stdout, reason = "this is how a build script speaks to cargo")]
 
 /// Bytes. The linker's own 1 MiB would make a memory of 17 pages, most of which every request would pay for.
-const STACK_SIZE: u32 = 32 * 1024;
+const STACK_SIZE: u32 = 16 * 1024;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

@@ -26,7 +26,7 @@ pub fn check(bytes: &[u8]) {
             .headers
             .iter()
             .find(|(key, _)| *key == name)
-            .map(|(_, value)| value.as_str())
+            .map(|(_, value)| &**value)
     };
     let length: usize = header("content-length").unwrap().parse().unwrap();
     assert_eq!(header("cache-control"), Some("no-store"));

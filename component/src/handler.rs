@@ -15,6 +15,8 @@ mod bindings {
         path: "../wit",
         world: "status",
         generate_all,
+        // What a call takes is lent to it, and not copied first.
+        ownership: Borrowing { duplicate_if_necessary: false },
     });
 
     export!(Handler);
@@ -23,6 +25,9 @@ mod bindings {
 
 /// The most that one `blocking-write-and-flush` takes (WASI 0.2, `wasi:io/streams`).
 const WRITE_LIMIT: usize = 4096;
+
+/// The status that a response has unless it is set (WASI 0.2, `wasi:http/types`).
+const OK: u16 = 200;
 
 struct Handler;
 
@@ -53,11 +58,13 @@ fn open(response: &Response) -> Result<(OutgoingResponse, Option<OutgoingBody>),
     let headers: Vec<_> = response
         .headers
         .iter()
-        .map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()))
+        .map(|(name, value)| (*name, value.as_bytes()))
         .collect();
     let headers = Fields::from_list(&headers).map_err(internal)?;
     let head = OutgoingResponse::new(headers);
-    head.set_status_code(response.status).map_err(internal)?;
+    if response.status != OK {
+        head.set_status_code(response.status).map_err(internal)?;
+    }
     let body = if response.body.is_empty() {
         None
     } else {

@@ -9,6 +9,8 @@
 //!
 //! Errors are problem details (RFC 9457). A variable that was not granted is a 500 that names it.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 /// The variable that holds the version of the application.
@@ -38,7 +40,7 @@ pub struct Response {
     /// The status code.
     pub status: u16,
     /// Header names in lower case, and their values.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(&'static str, Cow<'static, str>)>,
     /// The content; empty for `HEAD`.
     pub body: Vec<u8>,
 }
@@ -118,7 +120,7 @@ fn not_granted(name: &str) -> Response {
 fn method_not_allowed() -> Response {
     let detail = "only GET and HEAD are answered here";
     let mut response = problem(405, "Method Not Allowed", detail);
-    response.headers.push(("allow", ALLOW.to_owned()));
+    response.headers.push(("allow", ALLOW.into()));
     response
 }
 
@@ -131,14 +133,14 @@ fn problem(status: u16, title: &str, detail: &str) -> Response {
     json(status, "application/problem+json", &problem)
 }
 
-fn json(status: u16, content_type: &str, content: &impl Serialize) -> Response {
+fn json(status: u16, content_type: &'static str, content: &impl Serialize) -> Response {
     // Fails on map keys and I/O errors only, and there is neither here.
     let body = serde_json::to_vec(content).unwrap_or_default();
     let headers = vec![
-        ("content-type", content_type.to_owned()),
-        ("content-length", body.len().to_string()),
-        ("cache-control", "no-store".to_owned()),
-        ("x-content-type-options", "nosniff".to_owned()),
+        ("content-type", content_type.into()),
+        ("content-length", body.len().to_string().into()),
+        ("cache-control", "no-store".into()),
+        ("x-content-type-options", "nosniff".into()),
     ];
     Response { status, headers, body }
 }

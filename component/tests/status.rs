@@ -15,7 +15,7 @@ fn variables(version: &str, commit: &str) -> Vec<(String, String)> {
 
 fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
     let mut values = response.headers.iter().filter(|(key, _)| *key == name);
-    let value = values.next().map(|(_, value)| value.as_str());
+    let value = values.next().map(|(_, value)| &**value);
     assert_eq!(values.next(), None, "{name} is there twice");
     value
 }

@@ -4,6 +4,7 @@
 //! waits for a client, and one that fails after it has set its response does not leave a 200 behind that looks
 //! complete. Its body is collected while it writes, within a limit.
 
+use std::pin::{Pin, pin};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -84,29 +85,29 @@ impl Sandbox {
     ///
     /// [`Failure`], when the guest gives no complete response.
     pub async fn respond(&self, request: Request<Full<Bytes>>) -> Result<Response<Full<Bytes>>, Failure> {
-        let answer = self.answer(request).await;
-        if let Some(kind) = answer.as_ref().err().and_then(Failure::kind) {
-            self.metrics.guest_failed(kind);
-        }
-        answer
-    }
-
-    async fn answer(&self, request: Request<Full<Bytes>>) -> Result<Response<Full<Bytes>>, Failure> {
         let method = request.method().clone();
         let (sender, answer) = oneshot::channel();
         // A body that is over its limit ends the guest, which has no other reader to write for.
-        let answered = async { tokio::try_join!(biased; self.run(request, sender), collect(answer)) };
-        let ((), response) = self.in_time(answered).await?;
-        check(&method, &response)?;
-        Ok(match method {
-            Method::HEAD => response.map(|_| Full::default()),
-            _ => response.map(Full::new),
-        })
+        let answered = pin!(async { tokio::try_join!(biased; self.run(request, sender), collect(answer)) });
+        let checked = |((), response)| check(&method, &response).map(|()| response);
+        match self.in_time(answered).await.and_then(checked) {
+            Ok(response) if method == Method::HEAD => Ok(response.map(|_| Full::default())),
+            Ok(response) => Ok(response.map(Full::new)),
+            Err(failure) => {
+                failure.kind().inspect(|kind| self.metrics.guest_failed(*kind));
+                Err(failure)
+            }
+        }
     }
 
     /// Makes an instance and drops it.
-    pub(super) async fn start(&self) -> Result<(), Failure> {
-        self.in_time(self.instantiate(&mut self.store())).await?;
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`], when it cannot be made in time and within the limits.
+    pub async fn start(&self) -> Result<(), Failure> {
+        let mut store = self.store();
+        self.in_time(pin!(self.instantiate(&mut store))).await?;
         Ok(())
     }
 
@@ -147,8 +148,9 @@ impl Sandbox {
         Ok((instance, made))
     }
 
-    /// Drops what is not done in time, and with it the instance, wherever it is.
-    async fn in_time<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    /// Gives up what is not done in time, which its owner drops, and with it the instance, wherever it is. Lent, since
+    /// each future that owns another is as large again, and a connection keeps room for the largest.
+    async fn in_time<T>(&self, work: Pin<&mut impl Future<Output = Result<T, Failure>>>) -> Result<T, Failure> {
         let limit = self.limits.timeout;
         timeout(limit, work).await.unwrap_or(Err(Failure::Timeout(limit)))
     }

@@ -1,9 +1,12 @@
 //! What the host keeps for one instance: its resources, its grant, and hooks that let nothing out.
 
-use http::Request;
+use http::{HeaderName, Request};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi_http::p2::body::HostOutgoingBody;
-use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
+use wasmtime_wasi_http::{
+    DEFAULT_FORBIDDEN_HEADERS, Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks,
+    WasiHttpView,
+};
 
 use super::limit::{FIELDS_LIMIT, Growth, RESOURCE_LIMIT};
 use super::{Grant, Limits};
@@ -55,6 +58,11 @@ impl WasiHttpView for State {
 }
 
 impl WasiHttpHooks for DenyOutgoing {
+    /// What the library's own one says, which allocates for each header.
+    fn is_forbidden_header(&mut self, name: &HeaderName) -> bool {
+        DEFAULT_FORBIDDEN_HEADERS.contains(name)
+    }
+
     fn send_request(
         &mut self,
         _request: Request<WasiBody>,

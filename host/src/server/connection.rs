@@ -74,17 +74,19 @@ impl Service {
         };
         let delivery = Delivery::new(stream, Arc::clone(&ending), self.client_timeout);
         let screen = Screen::new(delivery, Arc::clone(&ending), patience);
-        let connection = http1::Builder::new()
-            // Who has said all there is to say may still listen. Nor does hyper read on while a request is answered.
-            .half_close(true)
-            // The screen has the timer, and the limit; hyper has room for what the screen lets through.
-            .header_read_timeout(None)
-            .max_buf_size(2 * HEAD_LIMIT)
-            .serve_connection(
-                TokioIo::new(screen),
-                service_fn(|request| answer(self, &ending, admission, request)),
-            );
-        let (mut connection, mut ends) = (pin!(connection), self.ends.subscribe());
+        let mut connection = pin!(
+            http1::Builder::new()
+                // Who has said all there is to say may still listen. Nor does hyper read on while a request is answered.
+                .half_close(true)
+                // The screen has the timer, and the limit; hyper has room for what the screen lets through.
+                .header_read_timeout(None)
+                .max_buf_size(2 * HEAD_LIMIT)
+                .serve_connection(
+                    TokioIo::new(screen),
+                    service_fn(|request| answer(self, &ending, admission, request)),
+                )
+        );
+        let mut ends = self.ends.subscribe();
         // A connection ends with an error where a client goes away or does not take its answer, which it knows itself.
         tokio::select! {
             biased;
