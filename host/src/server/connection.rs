@@ -83,7 +83,8 @@ impl Service {
                 .max_buf_size(2 * HEAD_LIMIT)
                 .serve_connection(
                     TokioIo::new(screen),
-                    service_fn(|request| answer(self, &ending, admission, request)),
+                    // In a box of its own, for which a connection that idles keeps no room.
+                    service_fn(|request| Box::pin(answer(self, &ending, admission, request))),
                 )
         );
         let mut ends = self.ends.subscribe();
