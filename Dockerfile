@@ -17,17 +17,19 @@ RUN make tools
 
 # The locked dependencies, fetched and built on empty crates: as long as the manifests stay, so do these layers.
 COPY Cargo.toml Cargo.lock ./
+COPY bench/Cargo.toml bench/
 COPY component/Cargo.toml component/
 COPY host/Cargo.toml host/
 COPY host/tests/probe/Cargo.toml host/tests/probe/
 COPY host/tests/probe-artifact/Cargo.toml host/tests/probe-artifact/
 RUN set -e; \
     library='//! Empty.'; program='#![doc = "Empty."] fn main() {}'; \
-    mkdir -p component/src host/build host/src host/tests/probe/src host/tests/probe-artifact/src; \
+    mkdir -p bench/benches bench/src/bin component/src host/build host/src host/tests/probe/src host/tests/probe-artifact/src; \
     for file in component/src host/src host/tests/probe/src host/tests/probe-artifact/src; do \
         echo "$library" > "$file/lib.rs"; \
     done; \
-    for file in component/build.rs host/build/main.rs host/src/main.rs host/tests/probe-artifact/build.rs; do \
+    for file in bench/benches/parts.rs bench/src/main.rs bench/src/bin/native.rs component/build.rs host/build/main.rs \
+            host/src/main.rs host/tests/probe-artifact/build.rs; do \
         echo "$program" > "$file"; \
     done; \
     echo "$library" | tee host/tests/load.rs host/tests/ops.rs > host/tests/stock.rs; \
@@ -46,7 +48,7 @@ RUN make dependencies
 
 # What is copied may be older than what was built on the empty crates, and cargo goes by the time.
 COPY . .
-RUN find component host wit -type f -exec touch {} +
+RUN find bench component host wit -type f -exec touch {} +
 
 RUN make format || { echo "GATE format: run cargo fmt" >&2; exit 1; }
 RUN make lint || { echo "GATE lint: clippy has warnings, or the component imports what the world does not name" >&2; exit 1; }

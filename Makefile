@@ -21,6 +21,11 @@ FUZZ_VERSION := 0.13.2
 FUZZ := target/tools/cargo-fuzz-$(FUZZ_VERSION)/bin/cargo-fuzz
 FUZZ_SECONDS ?= 60
 
+# What is measured against has to be as fast as it can be.
+PEER = target/tools/release/wasmtime-cli-$(WASMTIME_VERSION)/bin/wasmtime
+OHA_VERSION := 1.16.0
+OHA := target/tools/release/oha-$(OHA_VERSION)/bin/oha
+
 # The binary that is put under load: what ships, built here, unless another is named.
 STATUS_HOST ?= target/status-host
 shipped = $(if $(filter target/status-host,$(STATUS_HOST)),binary)
@@ -31,9 +36,10 @@ load = STATUS_HOST=$(abspath $(STATUS_HOST)) cargo test --locked --package statu
 RUSTSEC := https://github.com/RustSec/advisory-db
 ADVISORY_DB ?= $(RUSTSEC)
 
-# Installs a cargo command at a version of its own: $(call install,crate,version,further arguments). Built without
-# optimization, which for tools that run for seconds saves minutes.
-install = cargo install --debug --locked --root target/tools/$(1)-$(2) --target-dir target/tools/build --version $(2) $(3) $(1)
+# Installs a cargo command at a version of its own: $(call install,crate,version,further arguments,profile). Built without
+# optimization, which for tools that run for seconds saves minutes, unless the profile is release.
+install = cargo install --profile $(or $(4),dev) --locked --root target/tools/$(if $(4),$(4)/)$(1)-$(2) \
+	--target-dir target/tools/build --version $(2) $(3) $(1)
 
 .PHONY: help
 help: ## List the targets
@@ -83,6 +89,21 @@ test-load: $(TOOLCHAIN) $(shipped) ## Hold thousands of bad connections beside a
 soak: $(TOOLCHAIN) $(shipped) ## Ask five million times, and look at the memory
 	$(load) soak
 
+.PHONY: test-instructions
+test-instructions: $(shipped) ## Fail where a request takes over 5 % more instructions than is noted; needs valgrind and curl
+	bench/instructions $(abspath $(STATUS_HOST))
+
+.PHONY: bench
+bench: $(TOOLCHAIN) binary $(PEER) $(OHA) ## Measure beside a native server and wasmtime serve, in 10 minutes; needs wrk and two cores
+	@command -v wrk > /dev/null || { echo "wrk is missing; Debian has it in its package wrk" >&2; exit 1; }
+	RUSTFLAGS='-C target-feature=+crt-static' cargo build --locked --release --package bench --target $(HOST)
+	target/$(HOST)/release/bench --status-host target/status-host --native target/$(HOST)/release/native \
+		--wasmtime $(PEER) --component target/component.wasm --oha $(OHA) --output target/bench $(BENCH_OPTIONS)
+
+.PHONY: bench-parts
+bench-parts: $(TOOLCHAIN) ## Measure the parts of a request: the handler, an instance, a call of the sandbox
+	cargo bench --locked --package bench --bench parts
+
 .PHONY: fuzz
 fuzz: $(TOOLCHAIN) $(FUZZ) ## Fuzz the path of a request and the component, FUZZ_SECONDS=60 each
 	for target in request component; do \
@@ -99,13 +120,13 @@ test-image: component ## Build the image and run it, and break each gate; needs 
 
 .PHONY: test-scripts
 test-scripts: ## Check the scripts; needs shellcheck
-	shellcheck --external-sources build.sh .ci/run .ci/base-image .ci/lib.sh .ci/test-*
+	shellcheck --external-sources build.sh bench/instructions .ci/run .ci/base-image .ci/lib.sh .ci/test-*
 
 # A locked process cannot write its profile at its end: it keeps it in a file that is mapped, which asks for this.
 .PHONY: coverage
 coverage: export RUSTFLAGS := -C llvm-args=-runtime-counter-relocation
 coverage: $(TOOLCHAIN) $(LLVM_COV) ## Run the tests, and fail where they miss a line of component or host
-	$(LLVM_COV) llvm-cov --locked --workspace --ignore-filename-regex '(^|/)(build|tests)/' \
+	$(LLVM_COV) llvm-cov --locked --workspace --exclude bench --ignore-filename-regex '(^|/)(build|tests)/' \
 		--show-missing-lines --fail-under-lines 100
 
 .PHONY: audit
@@ -124,7 +145,7 @@ binary: $(TOOLCHAIN) ## Build what ships, static and without a compiler: target/
 dependencies: lint binary $(LLVM_COV)
 	RUSTFLAGS= cargo build --locked --release --target wasm32-unknown-unknown --target-dir target/guest \
 		--package status-component --package probe
-	$(LLVM_COV) llvm-cov --no-report --locked --workspace
+	$(LLVM_COV) llvm-cov --no-report --locked --workspace --exclude bench
 
 .PHONY: tools
 tools: $(TOOLCHAIN) $(LLVM_COV) $(DENY)
@@ -135,9 +156,17 @@ $(TOOLCHAIN): rust-toolchain.toml
 	rustup toolchain install
 	@mkdir -p $(@D) && touch $@
 
+wasmtime = --no-default-features \
+	--features "run serve compile cranelift pooling-allocator component-model component-model-async parallel-compilation"
+
 $(WASMTIME):
-	$(call install,wasmtime-cli,$(WASMTIME_VERSION),--no-default-features \
-		--features "run serve cranelift pooling-allocator component-model component-model-async parallel-compilation")
+	$(call install,wasmtime-cli,$(WASMTIME_VERSION),$(wasmtime))
+
+$(PEER):
+	$(call install,wasmtime-cli,$(WASMTIME_VERSION),$(wasmtime),release)
+
+$(OHA):
+	$(call install,oha,$(OHA_VERSION),,release)
 
 $(LLVM_COV):
 	$(call install,cargo-llvm-cov,$(LLVM_COV_VERSION))

@@ -1,0 +1,59 @@
+//! The limit that the sandbox is measured against: the component's own function behind a plain hyper server, without a
+//! sandbox, limits, metrics, log or lockdown. Takes the address to listen on as its only argument.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::net::SocketAddr;
+use std::{env, io};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use status_component::status::{self, APP_VERSION, COMMIT_SHA, Method};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let address = env::args().nth(1).ok_or("name the address to listen on")?.parse()?;
+    let variables = [APP_VERSION, COMMIT_SHA].map(|name| env::var(name).map(|value| (name.to_owned(), value)));
+    let [version, commit] = variables;
+    let variables: &'static [_] = Box::leak(Box::new([version?, commit?]));
+    Ok(Runtime::new()?.block_on(serve(address, variables))?)
+}
+
+async fn serve(address: SocketAddr, variables: &'static [(String, String)]) -> io::Result<()> {
+    let listener = TcpListener::bind(address).await?;
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        let service = service_fn(move |request| async move { Ok::<_, Infallible>(respond(&request, variables)) });
+        // A connection ends with an error where its client goes away.
+        tokio::spawn(async move {
+            http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service)
+                .await
+        });
+    }
+}
+
+fn respond(request: &Request<Incoming>, variables: &[(String, String)]) -> Response<Full<Bytes>> {
+    let method = match *request.method() {
+        http::Method::GET => Method::Get,
+        http::Method::HEAD => Method::Head,
+        _ => Method::Other,
+    };
+    let target = request.uri().path_and_query().map(http::uri::PathAndQuery::as_str);
+    let answer = status::respond(method, target, variables);
+    let mut response = Response::new(Full::new(answer.body.into()));
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or_default();
+    for (name, value) in answer.headers {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
