@@ -3,7 +3,7 @@
 
 # An image with rustup, git, make and a C compiler. A private mirror can be named in its place.
 ARG RUST_IMAGE=docker.io/library/rust:1.95.0-bookworm
-FROM ${RUST_IMAGE} AS build
+FROM ${RUST_IMAGE} AS tools
 
 WORKDIR /src
 ENV CARGO_INCREMENTAL=0 \
@@ -11,12 +11,24 @@ ENV CARGO_INCREMENTAL=0 \
     CARGO_PROFILE_DEV_BUILD_OVERRIDE_DEBUG=none \
     CARGO_TERM_COLOR=never
 
+# Where toolchain and crates come from, other than the public servers: docs/private-registries.md.
+ARG RUSTUP_DIST_SERVER=https://static.rust-lang.org
+ARG CRATES
+RUN [ -z "$CRATES" ] || printf '[source.crates-io]\nreplace-with = "mirror"\n\n[source.mirror]\nregistry = "%s"\n' "$CRATES" \
+    > "${CARGO_HOME:-$HOME/.cargo}/config.toml"
+
 # The toolchain and the tools of the gates: as long as their versions stay, so does this layer.
 COPY rust-toolchain.toml Makefile ./
 RUN make tools
 
+# What follows needs no network where vendor holds the crates, and the advisory database is at hand.
+FROM tools AS build
+COPY vendor vendor
+RUN [ ! -e vendor/config.toml ] || { mkdir .cargo && mv vendor/config.toml .cargo/; }
+
 # The locked dependencies, fetched and built on empty crates: as long as the manifests stay, so do these layers.
 COPY Cargo.toml Cargo.lock ./
+COPY artifact/Cargo.toml artifact/
 COPY bench/Cargo.toml bench/
 COPY component/Cargo.toml component/
 COPY host/Cargo.toml host/
@@ -24,12 +36,12 @@ COPY host/tests/probe/Cargo.toml host/tests/probe/
 COPY host/tests/probe-artifact/Cargo.toml host/tests/probe-artifact/
 RUN set -e; \
     library='//! Empty.'; program='#![doc = "Empty."] fn main() {}'; \
-    mkdir -p bench/benches bench/src/bin component/src host/build host/src host/tests/probe/src host/tests/probe-artifact/src; \
+    mkdir -p artifact/src bench/benches bench/src/bin component/src host/build host/src host/tests/probe/src host/tests/probe-artifact/src; \
     for file in component/src host/src host/tests/probe/src host/tests/probe-artifact/src; do \
         echo "$library" > "$file/lib.rs"; \
     done; \
-    for file in bench/benches/parts.rs bench/src/main.rs bench/src/bin/native.rs component/build.rs host/build/main.rs \
-            host/src/main.rs host/tests/probe-artifact/build.rs; do \
+    for file in artifact/src/main.rs bench/benches/parts.rs bench/src/main.rs bench/src/bin/native.rs component/build.rs \
+            host/build/main.rs host/src/main.rs host/tests/probe-artifact/build.rs; do \
         echo "$program" > "$file"; \
     done; \
     echo "$library" | tee host/tests/load.rs host/tests/ops.rs > host/tests/stock.rs; \
@@ -48,12 +60,25 @@ RUN make dependencies
 
 # What is copied may be older than what was built on the empty crates, and cargo goes by the time.
 COPY . .
-RUN find bench component host wit -type f -exec touch {} +
+RUN find artifact bench component host wit -type f -exec touch {} +
 
 RUN make format || { echo "GATE format: run cargo fmt" >&2; exit 1; }
 RUN make lint || { echo "GATE lint: clippy has warnings, or the component imports what the world does not name" >&2; exit 1; }
 RUN make coverage || { echo "GATE tests: a test fails, or a line of component or host is not covered" >&2; exit 1; }
-RUN make binary
+RUN make binary sbom
+RUN make audit-binary ADVISORY_DB="$ADVISORY_DB" || { echo "GATE audit: the binary holds what is not acceptable" >&2; exit 1; }
+
+# Baked into what needs no grant. The time of a file is part of its layer, and so it is that of the commit.
+ARG APP_VERSION
+ARG COMMIT_SHA
+ARG SOURCE_DATE_EPOCH=0
+RUN make standalone && touch --date="@$SOURCE_DATE_EPOCH" target/status-host
+
+# What is made beside the image, to be copied out.
+FROM scratch AS artifacts
+COPY --from=build /src/target/component.wasm /src/target/component-standalone.wasm /
+COPY --from=build /src/target/oci /oci/
+COPY --from=build /src/target/sbom /sbom/
 
 FROM scratch
 ARG APP_VERSION

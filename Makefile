@@ -17,6 +17,13 @@ LLVM_COV := target/tools/cargo-llvm-cov-$(LLVM_COV_VERSION)/bin/cargo-llvm-cov
 DENY_VERSION := 0.20.2
 DENY := target/tools/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 
+AUDITABLE_VERSION := 0.7.4
+AUDITABLE := target/tools/cargo-auditable-$(AUDITABLE_VERSION)/bin/cargo-auditable
+AUDIT_VERSION := 0.22.2
+AUDIT := target/tools/cargo-audit-$(AUDIT_VERSION)/bin/cargo-audit
+CYCLONEDX_VERSION := 0.5.9
+CYCLONEDX := target/tools/cargo-cyclonedx-$(CYCLONEDX_VERSION)/bin/cargo-cyclonedx
+
 FUZZ_VERSION := 0.13.2
 FUZZ := target/tools/cargo-fuzz-$(FUZZ_VERSION)/bin/cargo-fuzz
 FUZZ_SECONDS ?= 60
@@ -32,9 +39,17 @@ shipped = $(if $(filter target/status-host,$(STATUS_HOST)),binary)
 load = STATUS_HOST=$(abspath $(STATUS_HOST)) cargo test --locked --package status-host --features load --test load -- \
 	--nocapture --test-threads 1
 
+bill = SOURCE_DATE_EPOCH=0 $(CYCLONEDX) cyclonedx --quiet --format json --override-filename bill
+
 # Where the audit takes the advisories from, for machines that reach a mirror only: anything that git can clone.
 RUSTSEC := https://github.com/RustSec/advisory-db
 ADVISORY_DB ?= $(RUSTSEC)
+
+# Paths end up in panic messages. With these what is built is the same wherever that is, and wherever its crates come from:
+# a registry, a mirror, or a vendored folder. Of those that fit the last one counts.
+cargo_home = $(or $(CARGO_HOME),$(HOME)/.cargo)
+crates = $(CURDIR)/vendor $(shell ls -d $(cargo_home)/registry/src/* 2> /dev/null)
+static = RUSTFLAGS='-C target-feature=+crt-static $(patsubst %,--remap-path-prefix=%,$(CURDIR)=/source $(crates:%=%=/crates))'
 
 # Installs a cargo command at a version of its own: $(call install,crate,version,further arguments,profile). Built without
 # optimization, which for tools that run for seconds saves minutes, unless the profile is release.
@@ -65,14 +80,24 @@ lint: $(TOOLCHAIN) ## Check the lints, in each set of features and on each targe
 	cargo clippy --locked --workspace --all-targets --features stock-runtime,load,ops -- --deny warnings
 	cargo clippy --locked --package status-host --no-default-features -- --deny warnings
 	cargo clippy --locked --package status-component --package probe --target wasm32-unknown-unknown -- --deny warnings
+	APP_VERSION=0 COMMIT_SHA=0 cargo clippy --locked --package status-component --features standalone \
+		--target wasm32-unknown-unknown -- --deny warnings
 
 .PHONY: component
-component: $(TOOLCHAIN) ## Build the portable component, target/component.wasm
+component: standalone ## Build the portable components, target/component.wasm and target/component-standalone.wasm
 	cargo build --locked --package status-host
-	@sha256sum target/component.wasm
+	@sha256sum target/component.wasm target/component-standalone.wasm
+
+# Where there is no git, these have to be set.
+.PHONY: standalone
+standalone: export APP_VERSION ?= $(shell cat VERSION.txt)
+standalone: export COMMIT_SHA ?= $(shell git rev-parse HEAD)
+standalone: export SOURCE_DATE_EPOCH ?= $(shell git show --no-patch --format=%ct HEAD)
+standalone: $(TOOLCHAIN) ## Build the component that needs no grant, and pack it as an OCI artifact, target/oci
+	cargo run --locked --package artifact
 
 .PHONY: test-stock
-test-stock: $(TOOLCHAIN) $(WASMTIME) ## Run the component on a stock wasmtime (built from source, 5 minutes)
+test-stock: $(TOOLCHAIN) $(WASMTIME) standalone ## Run the component on a stock wasmtime (built from source, 5 minutes)
 	WASMTIME=$(abspath $(WASMTIME)) cargo test --locked --package status-host --features stock-runtime --test stock
 
 .PHONY: test-ops
@@ -96,7 +121,7 @@ test-instructions: $(shipped) ## Fail where a request takes over 5 % more instru
 .PHONY: bench
 bench: $(TOOLCHAIN) binary $(PEER) $(OHA) ## Measure beside a native server and wasmtime serve, in 10 minutes; needs wrk and two cores
 	@command -v wrk > /dev/null || { echo "wrk is missing; Debian has it in its package wrk" >&2; exit 1; }
-	RUSTFLAGS='-C target-feature=+crt-static' cargo build --locked --release --package bench --target $(HOST)
+	$(static) cargo build --locked --release --package bench --target $(HOST)
 	target/$(HOST)/release/bench --status-host target/status-host --native target/$(HOST)/release/native \
 		--wasmtime $(PEER) --component target/component.wasm --oha $(OHA) --output target/bench $(BENCH_OPTIONS)
 
@@ -126,7 +151,7 @@ test-scripts: ## Check the scripts; needs shellcheck
 .PHONY: coverage
 coverage: export RUSTFLAGS := -C llvm-args=-runtime-counter-relocation
 coverage: $(TOOLCHAIN) $(LLVM_COV) ## Run the tests, and fail where they miss a line of component or host
-	$(LLVM_COV) llvm-cov --locked --workspace --exclude bench --ignore-filename-regex '(^|/)(build|tests)/' \
+	$(LLVM_COV) llvm-cov --locked --workspace --exclude artifact --exclude bench --ignore-filename-regex '(^|/)(build|tests)/' \
 		--show-missing-lines --fail-under-lines 100
 
 .PHONY: audit
@@ -134,27 +159,56 @@ audit: $(DENY) ## Check the locked crates: advisories, licences, sources, duplic
 	GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=url.$(ADVISORY_DB).insteadOf GIT_CONFIG_VALUE_0=$(RUSTSEC) \
 		$(DENY) --locked check
 
+.PHONY: audit-binary
+audit-binary: $(AUDIT) $(shipped) ## Check the crates that the binary itself says it was built from
+	rm -rf target/advisory-db
+	git clone --quiet --depth 1 $(ADVISORY_DB) target/advisory-db
+	$(AUDIT) audit --db target/advisory-db --no-fetch --deny warnings bin $(STATUS_HOST)
+
+.PHONY: sbom
+sbom: $(TOOLCHAIN) $(CYCLONEDX) ## Write the bills of materials of host and component, target/sbom
+	@mkdir -p target/sbom
+	$(bill) --no-default-features --target $(HOST) --manifest-path host/Cargo.toml
+	mv host/bill.json target/sbom/status-host.cdx.json
+	$(bill) --target wasm32-unknown-unknown --manifest-path component/Cargo.toml
+	mv component/bill.json target/sbom/component.cdx.json
+	rm -f */bill.json host/tests/*/bill.json
+
+.PHONY: fetch
+fetch: $(TOOLCHAIN)
+	cargo fetch --locked
+
+.PHONY: vendor
+vendor: $(TOOLCHAIN) ## Put the source of all locked crates into vendor, which the image is then built from
+	cargo vendor --locked --versioned-dirs vendor > target/vendor.toml
+	mv target/vendor.toml vendor/config.toml
+
 .PHONY: binary
-binary: $(TOOLCHAIN) ## Build what ships, static and without a compiler: target/status-host
-	RUSTFLAGS='-C target-feature=+crt-static' cargo build --locked --release --package status-host \
-		--no-default-features --target $(HOST)
+binary: $(TOOLCHAIN) $(AUDITABLE) fetch ## Build what ships, static and without a compiler: target/status-host
+	$(static) $(AUDITABLE) auditable build --locked --release --package status-host --no-default-features \
+		--target $(HOST)
 	install target/$(HOST)/release/status-host target/status-host
+
+.PHONY: reproduce
+reproduce: binary standalone sbom ## Build what ships once more, elsewhere, and compare
+	.ci/reproduce target
 
 # What the image does first, on crates that are empty yet, to build once what seldom changes.
 .PHONY: dependencies
 dependencies: lint binary $(LLVM_COV)
 	RUSTFLAGS= cargo build --locked --release --target wasm32-unknown-unknown --target-dir target/guest \
 		--package status-component --package probe
-	$(LLVM_COV) llvm-cov --no-report --locked --workspace --exclude bench
+	cargo build --locked --package artifact
+	$(LLVM_COV) llvm-cov --no-report --locked --workspace --exclude artifact --exclude bench
 
 .PHONY: tools
-tools: $(TOOLCHAIN) $(LLVM_COV) $(DENY)
+tools: $(TOOLCHAIN) $(LLVM_COV) $(DENY) $(AUDITABLE) $(AUDIT) $(CYCLONEDX)
 
 # Without an argument rustup installs what rust-toolchain.toml names, also where it does not do so by itself.
 $(TOOLCHAIN): rust-toolchain.toml
 	@command -v rustup > /dev/null || { echo "rustup is missing; see https://rustup.rs" >&2; exit 1; }
-	rustup toolchain install
-	@mkdir -p $(@D) && touch $@
+	cmp --silent $< $@ || rustup toolchain install
+	@mkdir -p $(@D) && cp $< $@
 
 wasmtime = --no-default-features \
 	--features "run serve compile cranelift pooling-allocator component-model component-model-async parallel-compilation"
@@ -176,3 +230,12 @@ $(FUZZ):
 
 $(DENY):
 	$(call install,cargo-deny,$(DENY_VERSION))
+
+$(AUDITABLE):
+	$(call install,cargo-auditable,$(AUDITABLE_VERSION))
+
+$(AUDIT):
+	$(call install,cargo-audit,$(AUDIT_VERSION))
+
+$(CYCLONEDX):
+	$(call install,cargo-cyclonedx,$(CYCLONEDX_VERSION))

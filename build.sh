@@ -4,7 +4,8 @@
 #   ./build.sh [arguments for docker build]
 #
 # Tags anz_test:<sha>, anz_test2:<sha> and anz_test2:latest; with PROJECT_ID set, as Cloud Build sets it,
-# gcr.io/$PROJECT_ID/anz_test2:<sha> instead. The commit comes from git, or from COMMIT_SHA where there is no .git.
+# gcr.io/$PROJECT_ID/anz_test2:<sha> instead. The commit comes from git, or from COMMIT_SHA where there is no .git. With
+# ARTIFACTS set, what is made beside the image is copied into that folder.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -18,11 +19,13 @@ docker version > /dev/null 2>&1 || fail "the docker daemon does not answer; star
 
 dirty=false
 created=
+epoch=0
 source=
 # Of this folder itself, and not of one that it happens to lie in.
 if [ "$(git rev-parse --show-toplevel 2> /dev/null)" = "$(pwd -P)" ]; then
     sha=$(git rev-parse --verify --quiet HEAD) || fail "this repository has no commit; make one"
     created=$(git show --no-patch --format=%cI HEAD)
+    epoch=$(git show --no-patch --format=%ct HEAD)
     # Of a URL that holds a password or a token, neither belongs into a label.
     source=$(git config --get remote.origin.url | sed 's|//[^/@]*@|//|' || true)
     if [ -n "$(git status --porcelain)" ]; then
@@ -43,13 +46,27 @@ else
     tags=("anz_test:$sha" "anz_test2:$sha" "anz_test2:latest")
 fi
 
-docker build \
-    --build-arg "APP_VERSION=$version" \
-    --build-arg "COMMIT_SHA=$sha" \
-    --build-arg "CREATED=$created" \
-    --build-arg "SOURCE=$source" \
-    --build-arg "DIRTY=$dirty" \
-    "${tags[@]/#/--tag=}" \
-    "$@" .
+build() {
+    docker build \
+        --build-arg "APP_VERSION=$version" \
+        --build-arg "COMMIT_SHA=$sha" \
+        --build-arg "CREATED=$created" \
+        --build-arg "SOURCE_DATE_EPOCH=$epoch" \
+        --build-arg "SOURCE=$source" \
+        --build-arg "DIRTY=$dirty" \
+        "$@" .
+}
 
+build "${tags[@]/#/--tag=}" "$@"
 printf 'built %s\n' "${tags[@]}"
+
+# All of it is built by now, so that this is a copy.
+if [ -n "${ARTIFACTS:-}" ]; then
+    build --target artifacts --tag "anz_test_artifacts:$sha" "$@"
+    container=$(docker create "anz_test_artifacts:$sha" none)
+    mkdir -p "$ARTIFACTS"
+    docker cp "$container:/." "$ARTIFACTS"
+    docker rm "$container" > /dev/null
+    docker rmi "anz_test_artifacts:$sha" > /dev/null
+    echo "left the artifacts in $ARTIFACTS"
+fi

@@ -1,27 +1,12 @@
 //! Carries a request from `wasi:http` to [`status`] and its response back.
 
-use self::bindings::exports::wasi::http::incoming_handler::Guest;
-use self::bindings::wasi::cli::environment::get_environment;
-use self::bindings::wasi::http::types::{
+use crate::bindings::exports::wasi::http::incoming_handler::Guest;
+use crate::bindings::wasi::http::types::{
     ErrorCode, Fields, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam,
 };
-use self::bindings::wasi::io::streams::StreamError;
+use crate::bindings::wasi::io::streams::StreamError;
+use crate::grant;
 use crate::status::{self, Response};
-
-#[expect(unsafe_code, reason = "values cross the component's boundary as raw memory")]
-#[allow(clippy::all, clippy::pedantic, reason = "generated code")]
-mod bindings {
-    wit_bindgen::generate!({
-        path: "../wit",
-        world: "status",
-        generate_all,
-        // What a call takes is lent to it, and not copied first.
-        ownership: Borrowing { duplicate_if_necessary: false },
-    });
-
-    export!(Handler);
-    use super::Handler;
-}
 
 /// The most that one `blocking-write-and-flush` takes (WASI 0.2, `wasi:io/streams`).
 const WRITE_LIMIT: usize = 4096;
@@ -29,7 +14,8 @@ const WRITE_LIMIT: usize = 4096;
 /// The status that a response has unless it is set (WASI 0.2, `wasi:http/types`).
 const OK: u16 = 200;
 
-struct Handler;
+/// What the world exports.
+pub(crate) struct Handler;
 
 impl Guest for Handler {
     fn handle(request: IncomingRequest, out: ResponseOutparam) {
@@ -39,7 +25,7 @@ impl Guest for Handler {
             _ => status::Method::Other,
         };
         let target = request.path_with_query();
-        let response = status::respond(method, target.as_deref(), &get_environment());
+        let response = status::respond(method, target.as_deref(), &grant::variables());
         match open(&response) {
             Ok((head, body)) => {
                 ResponseOutparam::set(out, Ok(head));

@@ -3,5 +3,9 @@
 #[cfg(target_family = "wasm")]
 mod arena;
 #[cfg(target_family = "wasm")]
+mod bindings;
+#[cfg(target_family = "wasm")]
+mod grant;
+#[cfg(target_family = "wasm")]
 mod handler;
 pub mod status;

@@ -5,7 +5,7 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::Command;
 use std::{env, fs};
 
 const TARGET: &str = "wasm32-unknown-unknown";
@@ -21,73 +21,74 @@ const OUTER: [&str; 6] = [
     "RUSTC_WRAPPER",
 ];
 
-/// Ends a build script: an error becomes a line of cargo's own.
-pub(crate) fn report(result: Result<(), Box<dyn Error>>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            println!("cargo::error={error}");
-            ExitCode::FAILURE
-        }
-    }
+/// What is built, and where.
+pub(crate) struct Guest<'a> {
+    /// The folder of the workspace.
+    pub(crate) workspace: &'a Path,
+    /// The name of the crate.
+    pub(crate) package: &'a str,
+    /// Its features.
+    pub(crate) features: &'a str,
+    /// Variables that it is compiled with.
+    pub(crate) variables: &'a [(&'a str, &'a str)],
+    /// Cargo's target directory; one for all guests, so that what they share is built once.
+    pub(crate) target_directory: &'a Path,
 }
 
-/// Builds `package`, the crate in `folder` of `workspace`, and returns the component's bytes.
+/// Builds a crate, and returns the bytes of the component.
 ///
 /// # Errors
 ///
 /// When the target is not installed, the crate does not compile, or it is no component.
-pub(crate) fn build(workspace: &Path, folder: &str, package: &str, out: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
-    for input in [folder, "wit", "Cargo.toml", "Cargo.lock"] {
-        println!("cargo::rerun-if-changed={}", workspace.join(input).display());
-    }
+pub(crate) fn build(guest: &Guest) -> Result<Vec<u8>, Box<dyn Error>> {
+    let Guest { workspace, package, .. } = *guest;
     require_target()?;
-    // One for all guests, so that what they share is built once.
-    let target_dir = target_directory(out)?.join("guest");
     let mut cargo = Command::new(env::var_os("CARGO").ok_or("CARGO is not set")?);
     cargo
         .args(["rustc", "--lib", "--locked", "--crate-type", "cdylib"])
         .args(["--release", "--target", TARGET])
-        .args(["--package", package])
+        .args(["--package", package, "--features", guest.features])
         .current_dir(workspace)
         .arg("--target-dir")
-        .arg(&target_dir);
+        .arg(guest.target_directory);
     for (name, _) in env::vars_os() {
         if OUTER.iter().any(|outer| name.to_string_lossy().starts_with(outer)) {
             cargo.env_remove(name);
         }
     }
     cargo.env("CARGO_ENCODED_RUSTFLAGS", remapped(workspace)?);
+    cargo.envs(guest.variables.iter().copied());
     let status = cargo.status()?;
     if !status.success() {
         return Err(format!("building {package} for {TARGET} failed: {status}").into());
     }
     let file = package.replace('-', "_") + ".wasm";
-    let module = fs::read(target_dir.join(TARGET).join("release").join(file))?;
+    let module = fs::read(guest.target_directory.join(TARGET).join("release").join(file))?;
     let encoder = wit_component::ComponentEncoder::default().validate(true);
     Ok(encoder.module(&module)?.encode()?)
 }
 
-/// Cargo's own target directory, from `out`: `<target directory>/[<target>/]<profile>/build/<package>/out`.
-pub(crate) fn target_directory(out: &Path) -> Result<&Path, Box<dyn Error>> {
-    let target = env::var_os("TARGET").ok_or("TARGET is not set")?;
-    let above = out.ancestors().nth(4).filter(|above| above.is_absolute());
-    let above = above.ok_or_else(|| format!("OUT_DIR `{}` is not where cargo puts it", out.display()))?;
-    Ok(above.parent().filter(|_| above.ends_with(target)).unwrap_or(above))
-}
-
-/// Paths end up in panic messages; with these the component is the same wherever it is built.
+/// Paths end up in panic messages; with these the component is the same wherever it is built, and wherever its crates
+/// come from: a registry, a mirror, or a vendored folder. Of those that fit the last one counts.
 fn remapped(workspace: &Path) -> Result<String, Box<dyn Error>> {
     let home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(env::home_dir()?.join(".cargo")));
-    let home = home.ok_or("neither CARGO_HOME nor HOME is set")?;
-    let from_to = [(home.as_path(), "/cargo"), (workspace, "/source")];
-    let flags = from_to.map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display()));
+    let registries = home.ok_or("neither CARGO_HOME nor HOME is set")?.join("registry/src");
+    let mut crates = vec![workspace.join("vendor")];
+    for registry in fs::read_dir(registries).into_iter().flatten() {
+        crates.push(registry?.path());
+    }
+    let mut flags = vec![format!("--remap-path-prefix={}=/source", workspace.display())];
+    flags.extend(
+        crates
+            .iter()
+            .map(|from| format!("--remap-path-prefix={}=/crates", from.display())),
+    );
     Ok(flags.join("\u{1f}"))
 }
 
 fn require_target() -> Result<(), Box<dyn Error>> {
-    let rustc = env::var_os("RUSTC").ok_or("RUSTC is not set")?;
+    let rustc = env::var_os("RUSTC").unwrap_or("rustc".into());
     let query = ["--print", "target-libdir", "--target", TARGET];
     let libraries = Command::new(rustc).args(query).output()?.stdout;
     if Path::new(String::from_utf8(libraries)?.trim()).is_dir() {

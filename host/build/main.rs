@@ -9,6 +9,7 @@
 #[path = "../src/sandbox/code.rs"]
 mod code;
 mod guest;
+mod script;
 #[path = "../src/sandbox/world.rs"]
 mod world;
 
@@ -23,7 +24,7 @@ use sha2::{Digest, Sha256};
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 fn main() -> ExitCode {
-    guest::report(build())
+    script::report(build())
 }
 
 fn build() -> Result<()> {
@@ -34,7 +35,7 @@ fn build() -> Result<()> {
     let out = PathBuf::from(variable("OUT_DIR")?);
     let target = variable("TARGET")?;
 
-    let component = guest::build(&workspace, "component", "status-component", &out)?;
+    let component = script::component(&workspace, "component", "status-component", &out)?;
     require_grant(&component)?;
     let code = wasmtime::Engine::new(&code::config(&target)?)?.precompile_component(&component)?;
     fs::write(out.join("component.cwasm"), code)?;
@@ -66,7 +67,7 @@ fn require_grant(component: &[u8]) -> Result<()> {
 
 /// Leaves the portable component at the top of cargo's target directory.
 fn publish(component: &[u8], out: &Path) -> Result<()> {
-    let path = guest::target_directory(out)?.join("component.wasm");
+    let path = script::target_directory(out)?.join("component.wasm");
     fs::write(&path, component)?;
     // Watched, so that a deleted file comes back; made old, because a newer one would mean a build each time.
     fs::File::options()

@@ -4,6 +4,8 @@
 
 #[path = "../../build/guest.rs"]
 mod guest;
+#[path = "../../build/script.rs"]
+mod script;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -11,7 +13,7 @@ use std::process::ExitCode;
 use std::{env, fs};
 
 fn main() -> ExitCode {
-    guest::report(build())
+    script::report(build())
 }
 
 fn build() -> Result<(), Box<dyn Error>> {
@@ -20,7 +22,7 @@ fn build() -> Result<(), Box<dyn Error>> {
         .join("../../..")
         .canonicalize()?;
     let out = PathBuf::from(variable("OUT_DIR")?);
-    let component = guest::build(&workspace, "host/tests/probe", "probe", &out)?;
+    let component = script::component(&workspace, "host/tests/probe", "probe", &out)?;
     fs::write(out.join("probe.wasm"), component)?;
     Ok(())
 }

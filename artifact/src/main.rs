@@ -1,0 +1,64 @@
+//! Builds the component that has its version and commit in itself, and packs it as an OCI artifact.
+//!
+//! It leaves two things in the output folder: `component-standalone.wasm`, and `oci`, the same as an image layout.
+
+#[path = "../../host/build/guest.rs"]
+mod guest;
+mod layout;
+
+use std::error::Error;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use clap::Parser;
+use clap::builder::NonEmptyStringValueParser;
+
+use self::guest::Guest;
+
+/// Builds the component that needs no grant, and packs it as an OCI artifact.
+#[derive(Parser)]
+struct Options {
+    /// The version to tell
+    #[arg(long, env, value_parser = NonEmptyStringValueParser::new())]
+    app_version: String,
+    /// The git commit to tell
+    #[arg(long, env, value_parser = NonEmptyStringValueParser::new())]
+    commit_sha: String,
+    /// The time of that commit, in seconds since 1970
+    #[arg(long, env, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=253_402_300_799))]
+    source_date_epoch: u64,
+    /// Where both go
+    #[arg(long, default_value = "target")]
+    output: PathBuf,
+}
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "artifact: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    fs::create_dir_all(&options.output)?;
+    let output = options.output.canonicalize()?;
+    let component = guest::build(&Guest {
+        workspace: &Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?,
+        package: "status-component",
+        features: "standalone",
+        variables: &[
+            ("APP_VERSION", &options.app_version),
+            ("COMMIT_SHA", &options.commit_sha),
+        ],
+        target_directory: &output.join("guest"),
+    })?;
+    fs::write(output.join("component-standalone.wasm"), &component)?;
+    let created = SystemTime::UNIX_EPOCH + Duration::from_secs(options.source_date_epoch);
+    layout::write(&output.join("oci"), &component, created, options)
+}
