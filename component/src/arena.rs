@@ -1,53 +1,98 @@
-//! The component's memory allocator: first what its initial memory has left, then further pages.
+//! The component's memory allocator: an arena over what its memory has left behind stack and data.
 //!
-//! An instance lives for one request, and a memory that grows costs system calls and page faults in every one of them.
-//! What is usual fits the first page; the longest request targets that the field's hosts pass on (64 KiB) do not.
+//! An instance lives for one request, so memory that is given back need not be found again, and what is usual fits the
+//! first page: a memory that grows costs system calls and page faults in every request. Where a host lets an instance
+//! live on, all that a request took has been given back at its end, and the arena begins anew.
 
-use core::alloc::Layout;
+use core::alloc::{GlobalAlloc, Layout};
 use core::arch::wasm32::{memory_grow, memory_size};
+use core::cell::Cell;
+use core::ptr;
 
-use talc::base::Talc;
-use talc::base::binning::Binning;
-use talc::cell::TalcSyncCell;
-use talc::source::Source;
-use talc::wasm::WasmBinning;
-
+/// Bytes of a page of linear memory (WebAssembly 2.0, section 4.2.8).
 const PAGE: usize = 64 * 1024;
 
-/// Bytes, and more than the allocator needs beside what it hands out.
-const OVERHEAD: usize = 64;
-
 #[global_allocator]
-static ALLOCATOR: TalcSyncCell<Memory, WasmBinning> = TalcSyncCell::new_wasm(Memory { is_used: false });
+static ARENA: Arena = Arena {
+    used: Cell::new(0),
+    pieces: Cell::new(0),
+};
 
-/// The memory of the instance behind its stack and its data.
-#[derive(Debug)]
-struct Memory {
-    is_used: bool,
+/// All memory from [`base`] on. Only it grows the memory, so that there is no end but that of the memory.
+struct Arena {
+    /// Bytes that are given out, from the base on.
+    used: Cell<usize>,
+    /// Pieces that are given out.
+    pieces: Cell<usize>,
 }
 
-// SAFETY: what it hands over is memory that nothing else uses, and it does not allocate.
-#[expect(unsafe_code, reason = "an allocator is handed raw memory")]
-unsafe impl Source for Memory {
-    fn acquire<B: Binning>(talc: &mut Talc<Self, B>, layout: Layout) -> Result<(), ()> {
-        unsafe extern "C" {
-            /// Where the linker lays nothing out any more.
-            static mut __heap_base: u8;
+/// Where the linker lays nothing out any more.
+fn base() -> *mut u8 {
+    #[expect(unsafe_code, reason = "the linker defines it")]
+    unsafe extern "C" {
+        static mut __heap_base: u8;
+    }
+    &raw mut __heap_base
+}
+
+impl Arena {
+    /// Takes `size` bytes at `begin`, counted from the base; none where the memory does not grow that far.
+    fn take(&self, begin: usize, size: usize) -> Option<()> {
+        let used = begin.checked_add(size)?;
+        let pages = used.checked_add(base().addr())?.div_ceil(PAGE);
+        let present = memory_size::<0>();
+        if pages > present && memory_grow::<0>(pages - present) == usize::MAX {
+            return None;
         }
-        if !talc.source.is_used {
-            talc.source.is_used = true;
-            let base = &raw mut __heap_base;
-            // SAFETY: the allocator alone knows of it. Where that is too little, this is called again.
-            unsafe { talc.claim(base, memory_size::<0>() * PAGE - base as usize) };
-            return Ok(());
+        self.used.set(used);
+        Some(())
+    }
+
+    /// Whether the piece of `size` bytes at `pointer` is the last one.
+    fn is_last(&self, pointer: *mut u8, size: usize) -> bool {
+        pointer.addr() + size == base().addr() + self.used.get()
+    }
+}
+
+// SAFETY: a component of WASI 0.2 has one thread.
+#[expect(unsafe_code, reason = "an allocator is static")]
+unsafe impl Sync for Arena {}
+
+// SAFETY: a piece lies behind all that are given out, on its alignment, and inside the memory.
+#[expect(unsafe_code, reason = "an allocator hands out raw memory")]
+unsafe impl GlobalAlloc for Arena {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let free = base().wrapping_add(self.used.get());
+        let begin = self.used.get() + free.align_offset(layout.align());
+        if self.take(begin, layout.size()).is_none() {
+            return ptr::null_mut();
         }
-        let pages = (layout.size() + layout.align() + OVERHEAD) / PAGE + 1;
-        let begin = memory_grow::<0>(pages);
-        if begin == usize::MAX {
-            return Err(());
+        self.pieces.set(self.pieces.get() + 1);
+        base().wrapping_add(begin)
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        self.pieces.set(self.pieces.get() - 1);
+        if self.pieces.get() == 0 {
+            self.used.set(0);
+        } else if self.is_last(pointer, layout.size()) {
+            self.used.set(self.used.get() - layout.size());
         }
-        // SAFETY: as above.
-        let claimed = unsafe { talc.claim((begin * PAGE) as *mut u8, pages * PAGE) };
-        claimed.map(drop).ok_or(())
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        if self.is_last(pointer, layout.size()) {
+            let begin = self.used.get() - layout.size();
+            return self.take(begin, size).map_or(ptr::null_mut(), |()| pointer);
+        }
+        // SAFETY: the caller of this one promises what these ask for: the piece, its layout, and a size that fits one.
+        unsafe {
+            let moved = self.alloc(Layout::from_size_align_unchecked(size, layout.align()));
+            if !moved.is_null() {
+                ptr::copy_nonoverlapping(pointer, moved, layout.size().min(size));
+                self.dealloc(pointer, layout);
+            }
+            moved
+        }
     }
 }
