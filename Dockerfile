@@ -28,6 +28,7 @@ RUN [ ! -e vendor/config.toml ] || { mkdir .cargo && mv vendor/config.toml .carg
 
 # The locked dependencies, fetched and built on empty crates: as long as the manifests stay, so do these layers.
 COPY Cargo.toml Cargo.lock ./
+COPY host/status-host.proftext host/
 COPY artifact/Cargo.toml artifact/
 COPY bench/Cargo.toml bench/
 COPY component/Cargo.toml component/

@@ -39,6 +39,8 @@ shipped = $(if $(filter target/status-host,$(STATUS_HOST)),binary)
 load = STATUS_HOST=$(abspath $(STATUS_HOST)) cargo test --locked --package status-host --features load --test load -- \
 	--nocapture --test-threads 1
 
+ship = build --locked --release --package status-host --no-default-features --target $(HOST)
+
 bill = SOURCE_DATE_EPOCH=0 $(CYCLONEDX) cyclonedx --quiet --format json --override-filename bill
 
 # Where the audit takes the advisories from, for machines that reach a mirror only: anything that git can clone.
@@ -49,7 +51,12 @@ ADVISORY_DB ?= $(RUSTSEC)
 # a registry, a mirror, or a vendored folder. Of those that fit the last one counts.
 cargo_home = $(or $(CARGO_HOME),$(HOME)/.cargo)
 crates = $(CURDIR)/vendor $(shell ls -d $(cargo_home)/registry/src/* 2> /dev/null)
-static = RUSTFLAGS='-C target-feature=+crt-static $(patsubst %,--remap-path-prefix=%,$(CURDIR)=/source $(crates:%=%=/crates))'
+static_flags = -C target-feature=+crt-static $(patsubst %,--remap-path-prefix=%,$(CURDIR)=/source $(crates:%=%=/crates))
+static = RUSTFLAGS='$(static_flags) $(1)'
+
+# How the service runs under load, as `make profile` recorded it. What ships is compiled for that.
+PROFILE := host/status-host.proftext
+profdata = $(shell rustc --print target-libdir)/../bin/llvm-profdata
 
 # Installs a cargo command at a version of its own: $(call install,crate,version,further arguments,profile). Built without
 # optimization, which for tools that run for seconds saves minutes, unless the profile is release.
@@ -121,7 +128,7 @@ test-instructions: $(shipped) ## Fail where a request takes over 5 % more instru
 .PHONY: bench
 bench: $(TOOLCHAIN) binary $(PEER) $(OHA) ## Measure beside a native server and wasmtime serve, in 10 minutes; needs wrk and two cores
 	@command -v wrk > /dev/null || { echo "wrk is missing; Debian has it in its package wrk" >&2; exit 1; }
-	$(static) cargo build --locked --release --package bench --target $(HOST)
+	$(call static) cargo build --locked --release --package bench --target $(HOST)
 	target/$(HOST)/release/bench --status-host target/status-host --native target/$(HOST)/release/native \
 		--wasmtime $(PEER) --component target/component.wasm --oha $(OHA) --output target/bench $(BENCH_OPTIONS)
 
@@ -184,10 +191,18 @@ vendor: $(TOOLCHAIN) ## Put the source of all locked crates into vendor, which t
 	mv target/vendor.toml vendor/config.toml
 
 .PHONY: binary
-binary: $(TOOLCHAIN) $(AUDITABLE) fetch ## Build what ships, static and without a compiler: target/status-host
-	$(static) $(AUDITABLE) auditable build --locked --release --package status-host --no-default-features \
-		--target $(HOST)
+binary: $(TOOLCHAIN) $(AUDITABLE) target/status-host.profdata fetch ## Build what ships, static and without a compiler: target/status-host
+	$(call static,-C profile-use=$(CURDIR)/target/status-host.profdata) $(AUDITABLE) auditable $(ship)
 	install target/$(HOST)/release/status-host target/status-host
+
+target/status-host.profdata: $(PROFILE) $(TOOLCHAIN)
+	$(profdata) merge --output $@ $<
+
+# Built as what ships is, since the names of functions, which the record goes by, depend on that.
+.PHONY: profile
+profile: $(TOOLCHAIN) $(AUDITABLE) fetch ## Record how the service runs, where the instructions of a request have grown; needs wrk
+	$(call static,-C profile-generate) $(AUDITABLE) auditable $(ship) --target-dir target/profile
+	bench/profile target/profile/$(HOST)/release/status-host $(profdata) $(PROFILE)
 
 .PHONY: reproduce
 reproduce: binary standalone sbom ## Build what ships once more, elsewhere, and compare
