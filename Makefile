@@ -41,6 +41,10 @@ load = STATUS_HOST=$(abspath $(STATUS_HOST)) cargo test --locked --package statu
 
 bill = SOURCE_DATE_EPOCH=0 $(CYCLONEDX) cyclonedx --quiet --format json --override-filename bill
 
+# What is written in Python, each with all that it needs, at the versions that .ci/requirements-*.txt name.
+venv = target/venv/$(1)/.installed
+with_venv = PATH="$(CURDIR)/target/venv/$(1)/bin:$$PATH"
+
 # Where the audit takes the advisories from, for machines that reach a mirror only: anything that git can clone.
 RUSTSEC := https://github.com/RustSec/advisory-db
 ADVISORY_DB ?= $(RUSTSEC)
@@ -143,9 +147,26 @@ test-image: component ## Build the image and run it, and break each gate; needs 
 	.ci/test-gates
 	.ci/test-cloudbuild
 
+.PHONY: test-api
+test-api: $(call venv,api) $(if $(STATUS_URL),,$(shipped)) ## Hold the service to openapi.yaml: what ships, or what answers at STATUS_URL; needs curl
+	$(call with_venv,api) STATUS_HOST=$(abspath $(STATUS_HOST)) STATUS_URL=$(STATUS_URL) .ci/test-api
+
+.PHONY: scan
+scan: $(call venv,scan) ## Look for secrets, for bad practice in the Dockerfile, and for unsafe code that is not noted
+	$(call with_venv,scan) .ci/test-scans
+
+.PHONY: release
+release: ## Make what is on main the release VERSION=x.y.z: a commit and a tag, nothing is pushed
+	@.ci/release "$(VERSION)"
+
+.PHONY: test-release
+test-release: ## Release copies of this checkout, and try what must not be released
+	.ci/test-release
+
 .PHONY: test-scripts
 test-scripts: ## Check the scripts; needs shellcheck
-	shellcheck --external-sources build.sh bench/instructions .ci/run .ci/base-image .ci/lib.sh .ci/test-*
+	shellcheck --external-sources $(shell grep --files-with-matches --extended-regexp '^#!.*bash|^# shellcheck shell=bash' \
+		build.sh bench/instructions .ci/*)
 
 # A locked process cannot write its profile at its end: it keeps it in a file that is mapped, which asks for this.
 .PHONY: coverage
@@ -209,6 +230,13 @@ $(TOOLCHAIN): rust-toolchain.toml
 	@command -v rustup > /dev/null || { echo "rustup is missing; see https://rustup.rs" >&2; exit 1; }
 	cmp --silent $< $@ || rustup toolchain install
 	@mkdir -p $(@D) && cp $< $@
+
+target/venv/%/.installed: .ci/requirements-%.txt
+	rm -rf $(@D)
+	python3 -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $<
+	$(@D)/bin/python -m pip check --disable-pip-version-check
+	touch $@
 
 wasmtime = --no-default-features \
 	--features "run serve compile cranelift pooling-allocator component-model component-model-async parallel-compilation"
