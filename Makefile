@@ -39,7 +39,12 @@ shipped = $(if $(filter target/status-host,$(STATUS_HOST)),binary)
 load = STATUS_HOST=$(abspath $(STATUS_HOST)) cargo test --locked --package status-host --features load --test load -- \
 	--nocapture --test-threads 1
 
-bill = SOURCE_DATE_EPOCH=0 $(CYCLONEDX) cyclonedx --quiet --format json --override-filename bill
+# The bill of one of our crates: $(call bill,crate,folder,target,further arguments). It lists what is in the build, and not
+# what that is made with. On the way it leaves a bill in the folder of each crate of ours that it meets.
+bill = SOURCE_DATE_EPOCH=0 $(CYCLONEDX) cyclonedx --quiet --format json --spec-version 1.5 --override-filename bill \
+	--manifest-path $(2)/Cargo.toml --target $(3) $(4) && \
+	cargo tree --locked --prefix none --edges normal,no-proc-macro --package $(1) --target $(3) $(4) | \
+	cargo run --quiet --locked --package artifact --bin bill $(2)/bill.json > target/sbom/$(1).cdx.json
 
 # What is written in Python, each with all that it needs, at the versions that .ci/requirements-*.txt name.
 venv = target/venv/$(1)/.installed
@@ -151,6 +156,10 @@ test-image: component ## Build the image and run it, and break each gate; needs 
 test-api: $(call venv,api) $(if $(STATUS_URL),,$(shipped)) ## Hold the service to openapi.yaml: what ships, or what answers at STATUS_URL; needs curl
 	$(call with_venv,api) STATUS_HOST=$(abspath $(STATUS_HOST)) STATUS_URL=$(STATUS_URL) .ci/test-api
 
+.PHONY: test-oci
+test-oci: standalone ## Unpack the OCI artifact by another hand, and see it refused where it is changed; needs skopeo
+	.ci/test-oci
+
 .PHONY: scan
 scan: $(call venv,scan) ## Look for secrets, for bad practice in the Dockerfile, and for unsafe code that is not noted
 	$(call with_venv,scan) .ci/test-scans
@@ -189,10 +198,8 @@ audit-binary: $(AUDIT) $(shipped) ## Check the crates that the binary itself say
 .PHONY: sbom
 sbom: $(TOOLCHAIN) $(CYCLONEDX) ## Write the bills of materials of host and component, target/sbom
 	@mkdir -p target/sbom
-	$(bill) --no-default-features --target $(HOST) --manifest-path host/Cargo.toml
-	mv host/bill.json target/sbom/status-host.cdx.json
-	$(bill) --target wasm32-unknown-unknown --manifest-path component/Cargo.toml
-	mv component/bill.json target/sbom/component.cdx.json
+	$(call bill,status-host,host,$(HOST),--no-default-features)
+	$(call bill,status-component,component,wasm32-unknown-unknown)
 	rm -f */bill.json host/tests/*/bill.json
 
 .PHONY: fetch
