@@ -193,7 +193,9 @@ audit: $(DENY) ## Check the locked crates: advisories, licences, sources, duplic
 audit-binary: $(AUDIT) $(shipped) ## Check the crates that the binary itself says it was built from
 	rm -rf target/advisory-db
 	git clone --quiet --depth 1 $(ADVISORY_DB) target/advisory-db
-	$(AUDIT) audit --db target/advisory-db --no-fetch --deny warnings bin $(STATUS_HOST)
+	$(AUDIT) audit --db target/advisory-db --no-fetch --deny warnings bin $(STATUS_HOST) 2>&1 | tee target/audit.log
+	@grep --quiet "Found 'cargo auditable' data" target/audit.log || { echo "$(STATUS_HOST) does not tell which crates it was built" \
+		"from, so that they were guessed; build it with make binary" >&2; exit 1; }
 
 .PHONY: sbom
 sbom: $(TOOLCHAIN) $(CYCLONEDX) ## Write the bills of materials of host and component, target/sbom
@@ -201,6 +203,11 @@ sbom: $(TOOLCHAIN) $(CYCLONEDX) ## Write the bills of materials of host and comp
 	$(call bill,status-host,host,$(HOST),--no-default-features)
 	$(call bill,status-component,component,wasm32-unknown-unknown)
 	rm -f */bill.json host/tests/*/bill.json
+
+.PHONY: test-sbom
+test-sbom: $(call venv,sbom) sbom $(AUDITABLE) $(AUDIT) $(shipped) ## Hold the bills to what is built, audit the binary, and see both fail
+	PATH="$(abspath $(dir $(AUDITABLE))):$(CURDIR)/target/venv/sbom/bin:$$PATH" STATUS_HOST=$(abspath $(STATUS_HOST)) \
+		ADVISORY_DB=$(ADVISORY_DB) .ci/test-sbom
 
 .PHONY: fetch
 fetch: $(TOOLCHAIN)
