@@ -99,15 +99,15 @@ component: standalone ## Build the portable components, target/component.wasm an
 
 # Where there is no git, these have to be set.
 .PHONY: standalone
-standalone: export APP_VERSION ?= $(shell cat VERSION.txt)
-standalone: export COMMIT_SHA ?= $(shell git rev-parse HEAD)
+standalone test-stock: export APP_VERSION ?= $(shell cat VERSION.txt)
+standalone test-stock: export COMMIT_SHA ?= $(shell git rev-parse HEAD)
 standalone: export SOURCE_DATE_EPOCH ?= $(shell git show --no-patch --format=%ct HEAD)
 standalone: $(TOOLCHAIN) ## Build the component that needs no grant, and pack it as an OCI artifact, target/oci
 	cargo run --locked --package artifact
 
 .PHONY: test-stock
-test-stock: $(TOOLCHAIN) $(WASMTIME) standalone ## Run the component on a stock wasmtime (built from source, 5 minutes)
-	WASMTIME=$(abspath $(WASMTIME)) cargo test --locked --package status-host --features stock-runtime --test stock
+test-stock: $(TOOLCHAIN) $(WASMTIME) standalone ## Run the components on a stock wasmtime (built from source, 5 minutes)
+	WASMTIME=$(abspath $(WASMTIME)) STANDALONE=$(abspath target/component-standalone.wasm) cargo test --locked --package status-host --features stock-runtime --test stock
 
 .PHONY: test-ops
 test-ops: $(TOOLCHAIN) ## See the metrics, alerts and dashboard through a real Prometheus; needs prometheus and promtool

@@ -1,4 +1,4 @@
-//! Narrows a CycloneDX bill of materials to the crates of a build: `bill FILE < CRATES`, to standard output. The crates
+//! Narrows a `CycloneDX` bill of materials to the crates of a build: `bill FILE < CRATES`, to standard output. The crates
 //! come one a line, as `cargo tree --prefix none` lists them.
 //!
 //! `cargo cyclonedx` takes the features that a build script asks for as those of what it builds, and so lists the
@@ -56,7 +56,9 @@ fn identity(line: &str) -> Result<(String, String)> {
 
 /// Leaves of `bill` what is of `crates`, all of which have to be there.
 fn narrow(bill: &mut Value, mut crates: BTreeSet<(String, String)>) -> Result<()> {
-    let root = &bill["metadata"]["component"];
+    let root = bill
+        .pointer("/metadata/component")
+        .ok_or("the bill does not say of what it is")?;
     let mut kept = BTreeSet::from([text(root, "bom-ref")]);
     crates.remove(&(text(root, "name"), text(root, "version")));
     list(bill, "components")?.retain(|component| {
