@@ -107,7 +107,8 @@ standalone: $(TOOLCHAIN) ## Build the component that needs no grant, and pack it
 
 .PHONY: test-stock
 test-stock: $(TOOLCHAIN) $(WASMTIME) standalone ## Run the components on a stock wasmtime (built from source, 5 minutes)
-	WASMTIME=$(abspath $(WASMTIME)) STANDALONE=$(abspath target/component-standalone.wasm) cargo test --locked --package status-host --features stock-runtime --test stock
+	WASMTIME=$(abspath $(WASMTIME)) STANDALONE=$(abspath target/component-standalone.wasm) \
+		cargo test --locked --package status-host --features stock-runtime --test stock
 
 .PHONY: test-ops
 test-ops: $(TOOLCHAIN) ## See the metrics, alerts and dashboard through a real Prometheus; needs prometheus and promtool
