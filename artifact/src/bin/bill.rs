@@ -29,7 +29,7 @@ fn run() -> Result<()> {
     let file = env::args_os()
         .nth(1)
         .ok_or("no bill is named; say bill FILE < CRATES")?;
-    let mut bill: Value = serde_json::from_slice(&fs::read(file)?)?;
+    let mut bill = read(Path::new(&file)).map_err(|error| format!("{}: {error}", file.display()))?;
     let lines: std::result::Result<Vec<_>, _> = io::stdin().lock().lines().collect();
     let crates = lines?.iter().map(|line| identity(line)).collect::<Result<_>>()?;
     narrow(&mut bill, crates)?;
@@ -42,6 +42,10 @@ fn run() -> Result<()> {
     let mut out = io::stdout().lock();
     serde_json::to_writer_pretty(&mut out, &bill)?;
     Ok(writeln!(out)?)
+}
+
+fn read(file: &Path) -> Result<Value> {
+    Ok(serde_json::from_slice(&fs::read(file)?)?)
 }
 
 /// Name and version, from `name v1.2.3 (what else is said of it)`.
