@@ -75,11 +75,11 @@ ARG COMMIT_SHA
 ARG SOURCE_DATE_EPOCH=0
 RUN make standalone && touch --date="@$SOURCE_DATE_EPOCH" target/status-host
 
-# What is made beside the image, to be copied out.
+# What is made beside the image, to be copied out: in a folder, because docker leaves files of its own at the top.
 FROM scratch AS artifacts
-COPY --from=build /src/target/component.wasm /src/target/component-standalone.wasm /
-COPY --from=build /src/target/oci /oci/
-COPY --from=build /src/target/sbom /sbom/
+COPY --from=build /src/target/component.wasm /src/target/component-standalone.wasm /artifacts/
+COPY --from=build /src/target/oci /artifacts/oci/
+COPY --from=build /src/target/sbom /artifacts/sbom/
 
 FROM scratch
 ARG APP_VERSION

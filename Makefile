@@ -41,7 +41,16 @@ load = STATUS_HOST=$(abspath $(STATUS_HOST)) cargo test --locked --package statu
 
 ship = build --locked --release --package status-host --no-default-features --target $(HOST)
 
-bill = SOURCE_DATE_EPOCH=0 $(CYCLONEDX) cyclonedx --quiet --format json --override-filename bill
+# The bill of one of our crates: $(call bill,crate,folder,target,further arguments). It lists what is in the build, and not
+# what that is made with. On the way it leaves a bill in the folder of each crate of ours that it meets.
+bill = SOURCE_DATE_EPOCH=0 $(CYCLONEDX) cyclonedx --quiet --format json --spec-version 1.5 --override-filename bill \
+	--manifest-path $(2)/Cargo.toml --target $(3) $(4) && \
+	cargo tree --locked --prefix none --edges normal,no-proc-macro --package $(1) --target $(3) $(4) | \
+	cargo run --quiet --locked --package artifact --bin bill $(2)/bill.json > target/sbom/$(1).cdx.json
+
+# What is written in Python, each with all that it needs, at the versions that .ci/requirements-*.txt name.
+venv = target/venv/$(1)/.installed
+with_venv = PATH="$(CURDIR)/target/venv/$(1)/bin:$$PATH"
 
 # Where the audit takes the advisories from, for machines that reach a mirror only: anything that git can clone.
 RUSTSEC := https://github.com/RustSec/advisory-db
@@ -97,15 +106,16 @@ component: standalone ## Build the portable components, target/component.wasm an
 
 # Where there is no git, these have to be set.
 .PHONY: standalone
-standalone: export APP_VERSION ?= $(shell cat VERSION.txt)
-standalone: export COMMIT_SHA ?= $(shell git rev-parse HEAD)
+standalone test-stock: export APP_VERSION ?= $(shell cat VERSION.txt)
+standalone test-stock: export COMMIT_SHA ?= $(shell git rev-parse HEAD)
 standalone: export SOURCE_DATE_EPOCH ?= $(shell git show --no-patch --format=%ct HEAD)
 standalone: $(TOOLCHAIN) ## Build the component that needs no grant, and pack it as an OCI artifact, target/oci
 	cargo run --locked --package artifact
 
 .PHONY: test-stock
-test-stock: $(TOOLCHAIN) $(WASMTIME) standalone ## Run the component on a stock wasmtime (built from source, 5 minutes)
-	WASMTIME=$(abspath $(WASMTIME)) cargo test --locked --package status-host --features stock-runtime --test stock
+test-stock: $(TOOLCHAIN) $(WASMTIME) standalone ## Run the components on a stock wasmtime (built from source, 5 minutes)
+	WASMTIME=$(abspath $(WASMTIME)) STANDALONE=$(abspath target/component-standalone.wasm) \
+		cargo test --locked --package status-host --features stock-runtime --test stock
 
 .PHONY: test-ops
 test-ops: $(TOOLCHAIN) ## See the metrics, alerts and dashboard through a real Prometheus; needs prometheus and promtool
@@ -150,9 +160,30 @@ test-image: component ## Build the image and run it, and break each gate; needs 
 	.ci/test-gates
 	.ci/test-cloudbuild
 
+.PHONY: test-api
+test-api: $(call venv,api) $(if $(STATUS_URL),,$(shipped)) ## Hold the service to openapi.yaml: what ships, or what answers at STATUS_URL; needs curl
+	$(call with_venv,api) STATUS_HOST=$(abspath $(STATUS_HOST)) STATUS_URL=$(STATUS_URL) .ci/test-api
+
+.PHONY: test-oci
+test-oci: standalone ## Unpack the OCI artifact by another hand, and see it refused where it is changed; needs skopeo
+	.ci/test-oci
+
+.PHONY: scan
+scan: $(call venv,scan) ## Look for secrets, for bad practice in the Dockerfile, and for unsafe code that is not noted
+	$(call with_venv,scan) .ci/test-scans
+
+.PHONY: release
+release: ## Make what is on main the release VERSION=x.y.z: a commit and a tag, nothing is pushed
+	@.ci/release "$(VERSION)"
+
+.PHONY: test-release
+test-release: ## Release copies of this checkout, and try what must not be released
+	.ci/test-release
+
 .PHONY: test-scripts
 test-scripts: ## Check the scripts; needs shellcheck
-	shellcheck --external-sources build.sh bench/instructions .ci/run .ci/base-image .ci/lib.sh .ci/test-*
+	shellcheck --external-sources $(shell grep --files-with-matches --extended-regexp '^#!.*bash|^# shellcheck shell=bash' \
+		build.sh bench/instructions .ci/*)
 
 # A locked process cannot write its profile at its end: it keeps it in a file that is mapped, which asks for this.
 .PHONY: coverage
@@ -170,16 +201,21 @@ audit: $(DENY) ## Check the locked crates: advisories, licences, sources, duplic
 audit-binary: $(AUDIT) $(shipped) ## Check the crates that the binary itself says it was built from
 	rm -rf target/advisory-db
 	git clone --quiet --depth 1 $(ADVISORY_DB) target/advisory-db
-	$(AUDIT) audit --db target/advisory-db --no-fetch --deny warnings bin $(STATUS_HOST)
+	$(AUDIT) audit --db target/advisory-db --no-fetch --deny warnings bin $(STATUS_HOST) 2>&1 | tee target/audit.log
+	@grep --quiet "Found 'cargo auditable' data" target/audit.log || { echo "$(STATUS_HOST) does not tell which crates it was built" \
+		"from, so that they were guessed; build it with make binary" >&2; exit 1; }
 
 .PHONY: sbom
 sbom: $(TOOLCHAIN) $(CYCLONEDX) ## Write the bills of materials of host and component, target/sbom
 	@mkdir -p target/sbom
-	$(bill) --no-default-features --target $(HOST) --manifest-path host/Cargo.toml
-	mv host/bill.json target/sbom/status-host.cdx.json
-	$(bill) --target wasm32-unknown-unknown --manifest-path component/Cargo.toml
-	mv component/bill.json target/sbom/component.cdx.json
+	$(call bill,status-host,host,$(HOST),--no-default-features)
+	$(call bill,status-component,component,wasm32-unknown-unknown)
 	rm -f */bill.json host/tests/*/bill.json
+
+.PHONY: test-sbom
+test-sbom: $(call venv,sbom) sbom $(AUDITABLE) $(AUDIT) $(shipped) ## Hold the bills to what is built, audit the binary, and see both fail
+	PATH="$(abspath $(dir $(AUDITABLE))):$(CURDIR)/target/venv/sbom/bin:$$PATH" STATUS_HOST=$(abspath $(STATUS_HOST)) \
+		ADVISORY_DB=$(ADVISORY_DB) .ci/test-sbom
 
 .PHONY: fetch
 fetch: $(TOOLCHAIN)
@@ -224,6 +260,13 @@ $(TOOLCHAIN): rust-toolchain.toml
 	@command -v rustup > /dev/null || { echo "rustup is missing; see https://rustup.rs" >&2; exit 1; }
 	cmp --silent $< $@ || rustup toolchain install
 	@mkdir -p $(@D) && cp $< $@
+
+target/venv/%/.installed: .ci/requirements-%.txt
+	rm -rf $(@D)
+	python3 -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $<
+	$(@D)/bin/python -m pip check --disable-pip-version-check
+	touch $@
 
 wasmtime = --no-default-features \
 	--features "run serve compile cranelift pooling-allocator component-model component-model-async parallel-compilation"

@@ -65,7 +65,7 @@ if [ -n "${ARTIFACTS:-}" ]; then
     build --target artifacts --tag "anz_test_artifacts:$sha" "$@"
     container=$(docker create "anz_test_artifacts:$sha" none)
     mkdir -p "$ARTIFACTS"
-    docker cp "$container:/." "$ARTIFACTS"
+    docker cp "$container:/artifacts/." "$ARTIFACTS"
     docker rm "$container" > /dev/null
     docker rmi "anz_test_artifacts:$sha" > /dev/null
     echo "left the artifacts in $ARTIFACTS"

@@ -6,7 +6,6 @@
 //! | CNCF TAG Runtime, Wasm OCI artifact layout | the media types, and the configuration of a component |
 
 use std::collections::HashMap;
-use std::error::Error;
 use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
@@ -20,9 +19,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use wit_component::DecodedWasm;
 
-use crate::Options;
-
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
+use crate::{Options, Result, named};
 
 /// Media type of the configuration of a component.
 const CONFIG: &str = "application/vnd.wasm.config.v0+json";
@@ -32,13 +29,18 @@ const WASM: &str = "application/wasm";
 
 /// Writes `component` into `folder`, in place of what was there.
 pub(crate) fn write(folder: &Path, component: &[u8], created: SystemTime, options: &Options) -> Result<()> {
-    if folder.try_exists()? {
-        fs::remove_dir_all(folder)?;
+    if named(folder, folder.try_exists())? {
+        named(folder, fs::remove_dir_all(folder))?;
     }
-    fs::create_dir_all(folder.join("blobs/sha256"))?;
+    let blobs = folder.join("blobs/sha256");
+    named(&blobs, fs::create_dir_all(&blobs))?;
     let created = humantime::format_rfc3339_seconds(created).to_string();
-    let layer = blob(folder, WASM, component)?;
+    let mut layer = blob(&blobs, WASM, component)?;
     let config = configuration(component, &created, &layer)?;
+    // By it tools know under which name to leave the file.
+    layer.set_annotations(Some(
+        [(ANNOTATION_TITLE.to_owned(), crate::COMPONENT.to_owned())].into(),
+    ));
     let annotations = [
         (ANNOTATION_CREATED, created.as_str()),
         (ANNOTATION_LICENSES, env!("CARGO_PKG_LICENSE")),
@@ -52,11 +54,11 @@ pub(crate) fn write(folder: &Path, component: &[u8], created: SystemTime, option
     let manifest = ImageManifestBuilder::default()
         .schema_version(SCHEMA_VERSION)
         .media_type(MediaType::ImageManifest)
-        .config(blob(folder, CONFIG, &bytes(&config)?)?)
+        .config(blob(&blobs, CONFIG, &bytes(&config)?)?)
         .layers([layer])
         .annotations(annotations)
         .build()?;
-    let mut manifest = blob(folder, MediaType::ImageManifest, &bytes(&manifest)?)?;
+    let mut manifest = blob(&blobs, MediaType::ImageManifest, &bytes(&manifest)?)?;
     manifest.set_annotations(Some(
         [(ANNOTATION_REF_NAME.to_owned(), options.app_version.clone())].into(),
     ));
@@ -65,10 +67,9 @@ pub(crate) fn write(folder: &Path, component: &[u8], created: SystemTime, option
         .media_type(MediaType::ImageIndex)
         .manifests([manifest])
         .build()?;
-    fs::write(folder.join("index.json"), bytes(&index)?)?;
+    file(&folder.join("index.json"), &bytes(&index)?)?;
     let version = OciLayoutBuilder::default().image_layout_version("1.0.0").build()?;
-    fs::write(folder.join("oci-layout"), bytes(&version)?)?;
-    Ok(())
+    file(&folder.join("oci-layout"), &bytes(&version)?)
 }
 
 /// What runtimes read before they fetch `component`, which lies in `layer`.
@@ -88,16 +89,20 @@ fn configuration(component: &[u8], created: &str, layer: &Descriptor) -> Result<
     }))
 }
 
-/// Leaves `content` under its digest.
-fn blob(folder: &Path, media_type: impl Into<MediaType>, content: &[u8]) -> Result<Descriptor> {
+/// Leaves `content` in the folder `blobs` under its digest.
+fn blob(blobs: &Path, media_type: impl Into<MediaType>, content: &[u8]) -> Result<Descriptor> {
     let digest = format!("{:x}", Sha256::digest(content));
-    fs::write(folder.join("blobs/sha256").join(&digest), content)?;
+    file(&blobs.join(&digest), content)?;
     let descriptor = DescriptorBuilder::default()
         .media_type(media_type)
         .digest(digest.parse::<Sha256Digest>()?)
         .size(u64::try_from(content.len())?)
         .build()?;
     Ok(descriptor)
+}
+
+fn file(path: &Path, content: &[u8]) -> Result<()> {
+    named(path, fs::write(path, content))
 }
 
 /// JSON whose keys have an order.

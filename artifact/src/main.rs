@@ -18,6 +18,11 @@ use clap::builder::NonEmptyStringValueParser;
 
 use self::guest::Guest;
 
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// The file that it leaves.
+const COMPONENT: &str = "component-standalone.wasm";
+
 /// Builds the component that needs no grant, and packs it as an OCI artifact.
 #[derive(Parser)]
 struct Options {
@@ -45,8 +50,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    fs::create_dir_all(&options.output)?;
+fn run(options: &Options) -> Result<()> {
+    named(&options.output, fs::create_dir_all(&options.output))?;
     let output = options.output.canonicalize()?;
     let component = guest::build(&Guest {
         workspace: &Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?,
@@ -58,7 +63,13 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         ],
         target_directory: &output.join("guest"),
     })?;
-    fs::write(output.join("component-standalone.wasm"), &component)?;
+    let file = output.join(COMPONENT);
+    named(&file, fs::write(&file, &component))?;
     let created = SystemTime::UNIX_EPOCH + Duration::from_secs(options.source_date_epoch);
     layout::write(&output.join("oci"), &component, created, options)
+}
+
+/// An error that says of which file or folder it is.
+fn named<T>(path: &Path, result: io::Result<T>) -> Result<T> {
+    result.map_err(|error| format!("{}: {error}", path.display()).into())
 }

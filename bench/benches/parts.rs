@@ -1,6 +1,11 @@
 //! The parts of a request, without a socket: the handler alone, an instance, and a whole call of the sandbox.
 
-#![allow(missing_docs, clippy::expect_used, reason = "a benchmark ends where it fails")]
+#![allow(
+    missing_docs,
+    clippy::expect_used,
+    clippy::unreachable,
+    reason = "a benchmark ends where it fails"
+)]
 
 use std::ffi::OsString;
 use std::hint::black_box;

@@ -72,6 +72,7 @@ const CALLS: [Trial; 14] = [
     ("make memory executable", |_| {
         let page = map(ProtFlags::PROT_READ | ProtFlags::PROT_WRITE).unwrap();
         #[expect(unsafe_code, reason = "nothing is run there")]
+        // SAFETY: the page is there, and nothing else uses it.
         let executable = unsafe { mprotect(page, PAGE.get(), ProtFlags::PROT_READ | ProtFlags::PROT_EXEC) };
         Ok(executable?)
     }),
@@ -97,6 +98,7 @@ const PAGE: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 
 fn map(protection: ProtFlags) -> nix::Result<std::ptr::NonNull<std::ffi::c_void>> {
     #[expect(unsafe_code, reason = "nothing is done with what is mapped")]
+    // SAFETY: where it is mapped is the kernel's choice, so that it replaces nothing.
     unsafe {
         mmap_anonymous(None, PAGE, protection, MapFlags::MAP_PRIVATE)
     }
@@ -169,6 +171,7 @@ fn in_a_process(test: &str) -> (Output, Vec<String>) {
 /// The version of the kernel's Landlock; 0 for a kernel without, on which an image may be built as well.
 fn landlock() -> i64 {
     #[expect(unsafe_code, reason = "with no ruleset it is a question only")]
+    // SAFETY: the kernel is given no memory.
     let version = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, 0, 0, 1) };
     // The crate does not ask for more than it knows of.
     version.clamp(0, 10)

@@ -1,7 +1,13 @@
 //! A component of the world `status` for the tests of the host. Each path is another way to behave, good or bad.
 
 #![cfg(target_family = "wasm")]
-#![expect(clippy::panic, clippy::unwrap_used, reason = "failing is what this component is for")]
+#![expect(
+    clippy::infinite_loop,
+    clippy::mem_forget,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "failing is what this component is for"
+)]
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -116,6 +122,7 @@ fn answer_twice(out: ResponseOutparam) {
     let handle = out.handle();
     ResponseOutparam::set(out, Ok(head(200, &[])));
     #[expect(unsafe_code, reason = "that the handle is gone is what the host has to see")]
+    // SAFETY: the host looks each handle up, and refuses this one.
     let again = unsafe { ResponseOutparam::from_handle(handle) };
     ResponseOutparam::set(again, Ok(head(200, &[])));
 }

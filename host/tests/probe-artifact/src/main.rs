@@ -1,0 +1,7 @@
+//! Tells where the component is, for tests that are scripts.
+
+use std::io::{self, Write};
+
+fn main() -> io::Result<()> {
+    writeln!(io::stdout(), "{}", probe_artifact::PATH)
+}
