@@ -145,7 +145,20 @@ test-image: component ## Build the image and run it, and break each gate; needs 
 
 .PHONY: test-scripts
 test-scripts: ## Check the scripts; needs shellcheck
-	shellcheck --external-sources build.sh bench/instructions .ci/run .ci/base-image .ci/lib.sh .ci/test-*
+	shellcheck --external-sources build.sh bench/instructions deploy/cloud-run/deploy.sh .ci/run .ci/base-image .ci/lib.sh \
+		.ci/fake/lib.sh .ci/test-*
+
+.PHONY: test-deploy
+test-deploy: target/venv/deploy/.installed ## Check what is under deploy, and deploy to a Cloud Run that is simulated; needs kubectl and curl
+	PATH="$(CURDIR)/target/venv/deploy/bin:$$PATH" .ci/test-manifests
+	PATH="$(CURDIR)/target/venv/deploy/bin:$$PATH" .ci/test-deploy
+
+target/venv/deploy/.installed: .ci/requirements-deploy.txt
+	rm -rf $(@D)
+	python3 -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $<
+	$(@D)/bin/python -m pip check --disable-pip-version-check
+	touch $@
 
 # A locked process cannot write its profile at its end: it keeps it in a file that is mapped, which asks for this.
 .PHONY: coverage
