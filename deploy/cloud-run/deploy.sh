@@ -157,7 +157,7 @@ for ((attempt = 1; ; attempt++)); do
     esac
     if [[ $status = 40[13] ]] && [ ! -s "$work/headers" ]; then
         token > "$work/token" ||
-            fail "no identity token for $SERVICE, gcloud says why above: set _INVOKER to a service account that may call it; $kept"
+            fail "no identity token, gcloud says why above; set _INVOKER to a service account that may call $SERVICE; $kept"
         # In a file, so that no list of processes shows it.
         echo "Authorization: Bearer $(< "$work/token")" > "$work/headers"
         continue
