@@ -182,8 +182,12 @@ test-release: ## Release copies of this checkout, and try what must not be relea
 
 .PHONY: test-scripts
 test-scripts: ## Check the scripts; needs shellcheck
-	shellcheck --external-sources $(shell grep --files-with-matches --extended-regexp '^#!.*bash|^# shellcheck shell=bash' \
-		build.sh bench/instructions .ci/*)
+	shellcheck --external-sources $$(git grep --files-with-matches --extended-regexp '^#!.*bash|^# shellcheck shell=bash')
+
+.PHONY: test-deploy
+test-deploy: $(call venv,deploy) ## Check what is under deploy, and deploy to a Cloud Run that is simulated; needs kubectl and curl
+	$(call with_venv,deploy) .ci/test-manifests
+	$(call with_venv,deploy) .ci/test-deploy
 
 # A locked process cannot write its profile at its end: it keeps it in a file that is mapped, which asks for this.
 .PHONY: coverage
