@@ -29,6 +29,14 @@ copy() {
     git clone --quiet "$top" "$work/$1"
 }
 
+# same_build <folder> <folder>: whether both hold the same of what is made of a commit.
+same_build() {
+    local made
+    for made in status-host component.wasm component-standalone.wasm oci sbom; do
+        diff --recursive "$1/$made" "$2/$made" | head -n 5 || { echo "$made differs between two builds of one commit"; return 1; }
+    done
+}
+
 summary() {
     echo "$passed passed, $failed failed"
     [ "$failed" = 0 ]
