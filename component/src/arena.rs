@@ -6,24 +6,25 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::arch::wasm32::{memory_grow, memory_size};
-use core::cell::Cell;
 use core::ptr;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Bytes of a page of linear memory (WebAssembly 2.0, section 4.2.8).
 const PAGE: usize = 64 * 1024;
 
 #[global_allocator]
 static ARENA: Arena = Arena {
-    used: Cell::new(0),
-    pieces: Cell::new(0),
+    used: AtomicUsize::new(0),
+    pieces: AtomicUsize::new(0),
 };
 
-/// All memory from [`base`] on. Only it grows the memory, so that there is no end but that of the memory.
+/// All memory from [`base`] on. Only it grows the memory, so that there is no end but that of the memory. A component of
+/// WASI 0.2 has one thread: the atomics are plain loads and stores.
 struct Arena {
     /// Bytes that are given out, from the base on.
-    used: Cell<usize>,
+    used: AtomicUsize,
     /// Pieces that are given out.
-    pieces: Cell<usize>,
+    pieces: AtomicUsize,
 }
 
 /// Where the linker lays nothing out any more.
@@ -36,63 +37,35 @@ fn base() -> *mut u8 {
 }
 
 impl Arena {
-    /// Takes `size` bytes at `begin`, counted from the base; none where the memory does not grow that far.
-    fn take(&self, begin: usize, size: usize) -> Option<()> {
-        let used = begin.checked_add(size)?;
-        let pages = used.checked_add(base().addr())?.div_ceil(PAGE);
+    /// Takes what is behind `used`, and tells where it begins; none where the memory does not grow that far.
+    fn take(&self, layout: Layout) -> Option<*mut u8> {
+        let free = base().wrapping_add(self.used.load(Relaxed));
+        let begin = free.wrapping_add(free.align_offset(layout.align()));
+        let end = begin.addr().checked_add(layout.size())?;
         let present = memory_size::<0>();
+        let pages = end.div_ceil(PAGE);
         if pages > present && memory_grow::<0>(pages - present) == usize::MAX {
             return None;
         }
-        self.used.set(used);
-        Some(())
-    }
-
-    /// Whether the piece of `size` bytes at `pointer` is the last one.
-    fn is_last(&self, pointer: *mut u8, size: usize) -> bool {
-        pointer.addr() + size == base().addr() + self.used.get()
+        self.used.store(end - base().addr(), Relaxed);
+        self.pieces.fetch_add(1, Relaxed);
+        Some(begin)
     }
 }
-
-// SAFETY: a component of WASI 0.2 has one thread.
-#[expect(unsafe_code, reason = "an allocator is static")]
-unsafe impl Sync for Arena {}
 
 // SAFETY: a piece lies behind all that are given out, on its alignment, and inside the memory.
 #[expect(unsafe_code, reason = "an allocator hands out raw memory")]
 unsafe impl GlobalAlloc for Arena {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let free = base().wrapping_add(self.used.get());
-        let begin = self.used.get() + free.align_offset(layout.align());
-        if self.take(begin, layout.size()).is_none() {
-            return ptr::null_mut();
-        }
-        self.pieces.set(self.pieces.get() + 1);
-        base().wrapping_add(begin)
+        self.take(layout).unwrap_or(ptr::null_mut())
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        self.pieces.set(self.pieces.get() - 1);
-        if self.pieces.get() == 0 {
-            self.used.set(0);
-        } else if self.is_last(pointer, layout.size()) {
-            self.used.set(self.used.get() - layout.size());
-        }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        if self.is_last(pointer, layout.size()) {
-            let begin = self.used.get() - layout.size();
-            return self.take(begin, size).map_or(ptr::null_mut(), |()| pointer);
-        }
-        // SAFETY: the caller of this one promises what these ask for: the piece, its layout, and a size that fits one.
-        unsafe {
-            let moved = self.alloc(Layout::from_size_align_unchecked(size, layout.align()));
-            if !moved.is_null() {
-                ptr::copy_nonoverlapping(pointer, moved, layout.size().min(size));
-                self.dealloc(pointer, layout);
-            }
-            moved
+        let is_last = pointer.addr() + layout.size() == base().addr() + self.used.load(Relaxed);
+        if self.pieces.fetch_sub(1, Relaxed) == 1 {
+            self.used.store(0, Relaxed);
+        } else if is_last {
+            self.used.fetch_sub(layout.size(), Relaxed);
         }
     }
 }
