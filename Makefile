@@ -67,6 +67,11 @@ static = RUSTFLAGS='$(static_flags) $(1)'
 PROFILE := host/status-host.proftext
 profdata = $(shell rustc --print target-libdir)/../bin/llvm-profdata
 
+# Leaves the list of its crates in what is built, as `cargo auditable build` does, but for the path of the wrapper: cargo
+# hashes that into what it builds, and the binary would be another one in each folder.
+auditable = PATH="$(abspath $(dir $(AUDITABLE))):$$PATH" RUSTC_WORKSPACE_WRAPPER=cargo-auditable \
+	CARGO_AUDITABLE_ORIG_ARGS='{"offline":false,"locked":true,"frozen":false,"config":[]}'
+
 # Installs a cargo command at a version of its own: $(call install,crate,version,further arguments,profile). Built without
 # optimization, which for tools that run for seconds saves minutes, unless the profile is release.
 install = cargo install --profile $(or $(4),dev) --locked --root target/tools/$(if $(4),$(4)/)$(1)-$(2) \
@@ -212,9 +217,12 @@ audit-binary: $(AUDIT) $(shipped) ## Check the crates that the binary itself say
 .PHONY: sbom
 sbom: $(TOOLCHAIN) $(CYCLONEDX) ## Write the bills of materials of host and component, target/sbom
 	@mkdir -p target/sbom
+	@# Build scripts watch these folders; bills that come and go shall not have them build anew.
+	@find component host/tests/probe -maxdepth 0 -printf 'touch --date=@%T@ %p\n' > target/times
 	$(call bill,status-host,host,$(HOST),--no-default-features)
 	$(call bill,status-component,component,wasm32-unknown-unknown)
 	rm -f */bill.json host/tests/*/bill.json
+	@sh target/times
 
 .PHONY: test-sbom
 test-sbom: $(call venv,sbom) sbom $(AUDITABLE) $(AUDIT) $(shipped) ## Hold the bills to what is built, audit the binary, and see both fail
@@ -232,7 +240,7 @@ vendor: $(TOOLCHAIN) ## Put the source of all locked crates into vendor, which t
 
 .PHONY: binary
 binary: $(TOOLCHAIN) $(AUDITABLE) target/status-host.profdata fetch ## Build what ships, static and without a compiler: target/status-host
-	$(call static,-C profile-use=$(CURDIR)/target/status-host.profdata) $(AUDITABLE) auditable $(ship)
+	$(call static,-C profile-use=$(CURDIR)/target/status-host.profdata) $(auditable) cargo $(ship)
 	install target/$(HOST)/release/status-host target/status-host
 
 target/status-host.profdata: $(PROFILE) $(TOOLCHAIN)
@@ -241,7 +249,7 @@ target/status-host.profdata: $(PROFILE) $(TOOLCHAIN)
 # Built as what ships is, since the names of functions, which the record goes by, depend on that.
 .PHONY: profile
 profile: $(TOOLCHAIN) $(AUDITABLE) fetch ## Record how the service runs, where the instructions of a request have grown; needs wrk
-	$(call static,-C profile-generate) $(AUDITABLE) auditable $(ship) --target-dir target/profile
+	$(call static,-C profile-generate) $(auditable) cargo $(ship) --target-dir target/profile
 	bench/profile target/profile/$(HOST)/release/status-host $(profdata) $(PROFILE)
 
 .PHONY: reproduce
