@@ -216,7 +216,7 @@ audit-binary: $(AUDIT) $(shipped) ## Check the crates that the binary itself say
 
 .PHONY: sbom
 sbom: $(TOOLCHAIN) $(CYCLONEDX) ## Write the bills of materials of host and component, target/sbom
-	@mkdir -p target/sbom
+	@rm -rf target/sbom && mkdir -p target/sbom
 	@# Build scripts watch these folders; bills that come and go shall not have them build anew.
 	@find component host/tests/probe -maxdepth 0 -printf 'touch --date=@%T@ %p\n' > target/times
 	$(call bill,status-host,host,$(HOST),--no-default-features)
