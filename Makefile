@@ -3,6 +3,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
+# Both components are built in one folder, the one after the other.
+.NOTPARALLEL:
 
 # What is built and run here is for this machine.
 HOST = $(shell rustc --print host-tuple)
@@ -60,7 +62,8 @@ ADVISORY_DB ?= $(RUSTSEC)
 # a registry, a mirror, or a vendored folder. Of those that fit the last one counts.
 cargo_home = $(or $(CARGO_HOME),$(HOME)/.cargo)
 crates = $(CURDIR)/vendor $(shell ls -d $(cargo_home)/registry/src/* 2> /dev/null)
-static_flags = -C target-feature=+crt-static $(patsubst %,--remap-path-prefix=%,$(CURDIR)=/source $(crates:%=%=/crates))
+# Packed, what the start has to relocate takes 3 kB in place of 0.3 MB.
+static_flags = -C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs $(patsubst %,--remap-path-prefix=%,$(CURDIR)=/source $(crates:%=%=/crates))
 static = RUSTFLAGS='$(static_flags) $(1)'
 
 # How the service runs under load, as `make profile` recorded it. What ships is compiled for that.
@@ -219,10 +222,9 @@ sbom: $(TOOLCHAIN) $(CYCLONEDX) ## Write the bills of materials of host and comp
 	@rm -rf target/sbom && mkdir -p target/sbom
 	@# Build scripts watch these folders; bills that come and go shall not have them build anew.
 	@find component host/tests/probe -maxdepth 0 -printf 'touch --date=@%T@ %p\n' > target/times
-	$(call bill,status-host,host,$(HOST),--no-default-features)
-	$(call bill,status-component,component,wasm32-unknown-unknown)
-	rm -f */bill.json host/tests/*/bill.json
-	@sh target/times
+	trap 'rm -f */bill.json host/tests/*/bill.json; sh target/times' EXIT; \
+		$(call bill,status-host,host,$(HOST),--no-default-features); \
+		$(call bill,status-component,component,wasm32-unknown-unknown)
 
 .PHONY: test-sbom
 test-sbom: $(call venv,sbom) sbom $(AUDITABLE) $(AUDIT) $(shipped) ## Hold the bills to what is built, audit the binary, and see both fail
