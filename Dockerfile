@@ -14,8 +14,8 @@ ENV CARGO_INCREMENTAL=0 \
 # Where toolchain and crates come from, other than the public servers: docs/private-registries.md.
 ARG RUSTUP_DIST_SERVER=https://static.rust-lang.org
 ARG CRATES
-RUN [ -z "$CRATES" ] || printf '[source.crates-io]\nreplace-with = "mirror"\n\n[source.mirror]\nregistry = "%s"\n' "$CRATES" \
-    > "${CARGO_HOME:-$HOME/.cargo}/config.toml"
+RUN [ -z "$CRATES" ] || { mkdir /.cargo && \
+    printf '[source.crates-io]\nreplace-with = "mirror"\n\n[source.mirror]\nregistry = "%s"\n' "$CRATES" > /.cargo/config.toml; }
 
 # The toolchain and the tools of the gates: as long as their versions stay, so does this layer.
 COPY rust-toolchain.toml Makefile ./
@@ -69,11 +69,11 @@ RUN make coverage || { echo "GATE tests: a test fails, or a line of component or
 RUN make binary sbom
 RUN make audit-binary ADVISORY_DB="$ADVISORY_DB" || { echo "GATE audit: the binary holds what is not acceptable" >&2; exit 1; }
 
-# Baked into what needs no grant. The time of a file is part of its layer, and so it is that of the commit.
+# Baked into what needs no grant. The time of a file is part of its layer, and so it is always the same.
 ARG APP_VERSION
 ARG COMMIT_SHA
 ARG SOURCE_DATE_EPOCH=0
-RUN make standalone && touch --date="@$SOURCE_DATE_EPOCH" target/status-host
+RUN make standalone && touch --date=@0 target/status-host
 
 # What is made beside the image, to be copied out: in a folder, because docker leaves files of its own at the top.
 FROM scratch AS artifacts

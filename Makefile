@@ -181,8 +181,9 @@ scan: $(call venv,scan) ## Look for secrets, for bad practice in the Dockerfile,
 	$(call with_venv,scan) .ci/test-scans
 
 .PHONY: release
-release: ## Make what is on main the release VERSION=x.y.z: a commit and a tag, nothing is pushed
-	@.ci/release "$(VERSION)"
+release: export VERSION ?=
+release: $(AUDITABLE) ## Make what is on main the release VERSION=x.y.z: a commit and a tag, nothing is pushed; needs wrk
+	@.ci/release "$$VERSION"
 
 .PHONY: test-release
 test-release: ## Release copies of this checkout, and try what must not be released

@@ -4,30 +4,45 @@
 #   ./build.sh [arguments for docker build]
 #
 # Tags anz_test:<sha>, anz_test2:<sha> and anz_test2:latest; with PROJECT_ID set, as Cloud Build sets it,
-# gcr.io/$PROJECT_ID/anz_test2:<sha> instead. The commit comes from git, or from COMMIT_SHA where there is no .git. With
-# ARTIFACTS set, what is made beside the image is copied into that folder.
+# gcr.io/$PROJECT_ID/anz_test2:<sha> instead. The commit comes from git, or from COMMIT_SHA (and its time, in seconds since
+# 1970, from SOURCE_DATE_EPOCH) where there is no .git. With ARTIFACTS set, what is made beside the image is copied into
+# that folder.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
 
 fail() {
     echo "build.sh: $1" >&2
     exit 1
 }
 
+if [ -n "${ARTIFACTS:-}" ]; then
+    mkdir -p "$ARTIFACTS" || fail "ARTIFACTS is \`$ARTIFACTS\`, which is no folder that can be written to; name another"
+    ARTIFACTS=$(realpath "$ARTIFACTS")
+    # Both builds get the arguments, and the second is only a copy of the first.
+    for argument in "$@"; do
+        case $argument in
+            -t | -t=* | --tag | --tag=* | --target | --target=* | --iidfile | --iidfile=* | --no-cache | --no-cache=*)
+                fail "$argument does not go with ARTIFACTS; build without one of them"
+                ;;
+        esac
+    done
+fi
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
 command -v docker > /dev/null || fail "there is no docker client; install Docker Engine, https://docs.docker.com/engine/install"
 docker version > /dev/null 2>&1 || fail "the docker daemon does not answer; start it, or name another with DOCKER_HOST"
 
-dirty=false
+dirty=unknown
 created=
-epoch=0
+epoch=${SOURCE_DATE_EPOCH:-0}
 source=
 # Of this folder itself, and not of one that it happens to lie in.
 if [ "$(git rev-parse --show-toplevel 2> /dev/null)" = "$(pwd -P)" ]; then
     sha=$(git rev-parse --verify --quiet HEAD) || fail "this repository has no commit; make one"
     created=$(git show --no-patch --format=%cI HEAD)
     epoch=$(git show --no-patch --format=%ct HEAD)
+    dirty=false
     # Of a URL that holds a password or a token, neither belongs into a label.
-    source=$(git config --get remote.origin.url | sed 's|//[^/@]*@|//|' || true)
+    source=$(git config --get remote.origin.url | sed 's|//[^/]*@|//|' || true)
     if [ -n "$(git status --porcelain)" ]; then
         dirty=true
         echo "build.sh: warning: the work tree differs from commit $sha; the image is labelled as dirty" >&2
@@ -35,6 +50,8 @@ if [ "$(git rev-parse --show-toplevel 2> /dev/null)" = "$(pwd -P)" ]; then
 else
     sha=${COMMIT_SHA:-}
     [ -n "$sha" ] || fail "this is no git checkout; set COMMIT_SHA to the commit that it was taken from"
+    [[ $sha =~ ^[0-9a-f]{40}([0-9a-f]{24})?$ ]] ||
+        fail "COMMIT_SHA is \`$sha\`; set it to a whole commit, 40 hexadecimal digits"
 fi
 
 version=$(tr -d '[:space:]' < VERSION.txt)
@@ -64,9 +81,8 @@ printf 'built %s\n' "${tags[@]}"
 if [ -n "${ARTIFACTS:-}" ]; then
     build --target artifacts --tag "anz_test_artifacts:$sha" "$@"
     container=$(docker create "anz_test_artifacts:$sha" none)
-    mkdir -p "$ARTIFACTS"
-    docker cp "$container:/artifacts/." "$ARTIFACTS"
-    docker rm "$container" > /dev/null
-    docker rmi "anz_test_artifacts:$sha" > /dev/null
+    trap 'docker rm "$container" > /dev/null; docker rmi "anz_test_artifacts:$sha" > /dev/null' EXIT
+    rm -rf "$ARTIFACTS"/{oci,sbom}
+    docker cp "$container:/artifacts/." "$ARTIFACTS/"
     echo "left the artifacts in $ARTIFACTS"
 fi

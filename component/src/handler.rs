@@ -5,8 +5,8 @@ use crate::bindings::wasi::http::types::{
     ErrorCode, Fields, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam,
 };
 use crate::bindings::wasi::io::streams::StreamError;
-use crate::grant;
 use crate::status::{self, Response};
+use crate::variables::variables;
 
 /// The most that one `blocking-write-and-flush` takes (WASI 0.2, `wasi:io/streams`).
 const WRITE_LIMIT: usize = 4096;
@@ -25,7 +25,7 @@ impl Guest for Handler {
             _ => status::Method::Other,
         };
         let target = request.path_with_query();
-        let response = status::respond(method, target.as_deref(), &grant::variables());
+        let response = status::respond(method, target.as_deref(), &variables());
         match open(&response) {
             Ok((head, body)) => {
                 ResponseOutparam::set(out, Ok(head));

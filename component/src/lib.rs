@@ -1,11 +1,13 @@
 //! The component of the world `status` (`wit/status.wit`): glue between `wasi:http` and [`status`], nothing else.
 
-#[cfg(target_family = "wasm")]
+#[cfg(any(target_family = "wasm", test))]
 mod arena;
 #[cfg(target_family = "wasm")]
 mod bindings;
 #[cfg(target_family = "wasm")]
-mod grant;
-#[cfg(target_family = "wasm")]
 mod handler;
+#[cfg(target_family = "wasm")]
+mod memory;
 pub mod status;
+#[cfg(target_family = "wasm")]
+mod variables;

@@ -120,6 +120,17 @@ fn the_standalone_component_needs_no_flag() {
 }
 
 #[test]
+fn an_instance_that_lives_on_gets_by_with_one_page() {
+    let mut command = serve();
+    command.args(["-Wmax-memory-size=65536", "--max-instance-reuse-count=1000000"]);
+    command.arg(variable("STANDALONE"));
+    let stock = Stock::start(command);
+    for count in 0..1000 {
+        assert_eq!(stock.request("GET", "/status").status, 200, "request {count}");
+    }
+}
+
+#[test]
 fn the_other_component_needs_one() {
     let child = serve()
         .arg(support::portable_component())

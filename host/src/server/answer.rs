@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
@@ -96,8 +96,8 @@ async fn whole(service: &Service, request: Request<Incoming>) -> Result<Request<
     if body.size_hint().lower() > limit as u64 {
         return Err(too_large);
     }
-    match timeout(service.client_timeout, Limited::new(body, limit).collect()).await {
-        Ok(Ok(body)) => Ok(Request::from_parts(head, Full::new(body.to_bytes()))),
+    match timeout(service.client_timeout, read(Limited::new(body, limit))).await {
+        Ok(Ok(body)) => Ok(Request::from_parts(head, Full::new(body))),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large),
         Ok(Err(_)) => Err(Rejection::new(
             StatusCode::BAD_REQUEST,
@@ -108,6 +108,17 @@ async fn whole(service: &Service, request: Request<Incoming>) -> Result<Request<
             "the body of the request did not come in time",
         )),
     }
+}
+
+/// A whole body, in one piece from the start: chunks of a byte that are kept as they came take many times its size.
+async fn read<B: Body<Data = Bytes> + Unpin>(mut body: B) -> Result<Bytes, B::Error> {
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        if let Ok(piece) = frame?.into_data() {
+            whole.extend_from_slice(&piece);
+        }
+    }
+    Ok(whole.freeze())
 }
 
 /// What a client gets to know of a failure: whose it is, not what it is.
