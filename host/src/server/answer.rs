@@ -112,7 +112,8 @@ async fn whole(service: &Service, request: Request<Incoming>) -> Result<Request<
 
 /// A whole body, in one piece from the start: chunks of a byte that are kept as they came take many times its size.
 async fn read<B: Body<Data = Bytes> + Unpin>(mut body: B) -> Result<Bytes, B::Error> {
-    let mut whole = BytesMut::new();
+    let expected = usize::try_from(body.size_hint().lower()).unwrap_or_default();
+    let mut whole = BytesMut::with_capacity(expected);
     while let Some(frame) = body.frame().await {
         if let Ok(piece) = frame?.into_data() {
             whole.extend_from_slice(&piece);
