@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Deploys the image of a commit to Cloud Run, as service.yaml describes it. The revision is made without traffic and
 # asked for /status under an address of its own; only if it tells this commit and version does the traffic move to it.
-# Where anything fails before that, what served goes on serving.
+# Where anything fails before that, what served goes on serving. Where another deployment has moved it in the meantime, it
+# stays there, and this one fails.
 #
 # cloudbuild.yaml sets what is read here:
 #   DEPLOY        cloud-run; nothing is done for none, or where it is empty
@@ -44,7 +45,7 @@ done
 version=$(tr -d '[:space:]' < ../../VERSION.txt)
 image=gcr.io/$PROJECT_ID/anz_test2
 tag=sha-${COMMIT_SHA:0:12}
-kept="the traffic stays where it was"
+kept="this deployment moved no traffic"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -59,9 +60,32 @@ describe() {
 of_service() {
     python3 -c 'import json, sys
 service, arguments = json.load(open(sys.argv[1])), sys.argv[3:]
-targets = service["status"].get("traffic", [])
-serving = [target["revisionName"] for target in targets if target.get("percent") and target.get("revisionName")]
+targets = [target for target in service["status"].get("traffic", []) if target.get("revisionName")]
+shares = {}
+for target in targets:
+    if target.get("percent"):
+        shares[target["revisionName"]] = shares.get(target["revisionName"], 0) + target["percent"]
 exec(sys.argv[2])' "$work/service" "$@"
+}
+# What serves, as <revision>=<percent>.
+shares() {
+    of_service 'print(*sorted("%s=%s" % share for share in shares.items()))'
+}
+# Another deployment ends where it wants to: what it moved is not moved back.
+still() {
+    local now
+    now=$(shares)
+    [ "$now" = "$1" ] ||
+        fail "another deployment moved the traffic from ${1:-nothing} to ${now:-nothing} while this one ran; it stays there"
+}
+# Prints the address of the revision under its tag, or nothing.
+address() {
+    of_service '
+print(next((target.get("url", "") for target in targets if target.get("tag") == arguments[0]
+            and target["revisionName"] == arguments[1]), ""))' "$tag" "$REVISION"
+}
+list_revisions() {
+    run revisions list --service="$SERVICE" --sort-by=metadata.creationTimestamp --format='value(metadata.name)'
 }
 
 # What is deployed is what was pushed here, whatever happens to the tag.
@@ -75,24 +99,26 @@ present=$(run services list --filter="metadata.name=$SERVICE" --format='value(me
 serving=
 if [ -n "$present" ]; then
     describe
-    serving=$(of_service 'print(*serving)')
+    serving=$(shares)
 fi
 if [ -z "$serving" ]; then
     kept="nothing served before"
 fi
 
 base=$SERVICE-${COMMIT_SHA:0:12}
-if [[ $serving =~ ^$base(-[0-9]+)?$ ]]; then
-    REVISION=$serving
+if [[ $serving =~ ^($base(-[0-9]+)?)=100$ ]]; then
+    REVISION=${BASH_REMATCH[1]}
     echo "$REVISION serves already, and is only tested"
-    # Someone may have taken its address away.
-    run services update-traffic "$SERVICE" --update-tags="$tag=$REVISION" ||
-        fail "cannot tag the revision $REVISION, gcloud says why above; $kept"
+    # Someone may have taken its address away. What changes nothing is not called: it fails where a later revision has.
+    if [ -z "$(address)" ]; then
+        run services update-traffic "$SERVICE" --update-tags="$tag=$REVISION" ||
+            fail "cannot tag the revision $REVISION, gcloud says why above; $kept"
+    fi
 else
     # A name is used once: a revision that failed is not tried again under it.
     REVISION=$base
     if [ -n "$present" ]; then
-        revisions=$(run revisions list --service="$SERVICE" --format='value(metadata.name)') ||
+        revisions=$(list_revisions) ||
             fail "cannot list the revisions of $SERVICE, gcloud says why above; $kept"
         attempt=1
         while grep -qxF -- "$REVISION" <<< "$revisions"; do
@@ -101,16 +127,19 @@ else
         done
     fi
 
-    # Shares stay as they are, and tags that others gave. Of the tags made here those of the serving revisions stay, so
-    # that they do not add up.
+    # What is replaced is what is there now, not what was there when the image was pushed.
+    if [ -n "$present" ]; then
+        describe
+        still "$serving"
+    fi
+    # Shares and tags stay as they are: under any of these another deployment may still be asking.
     if [ -n "$serving" ]; then
         TRAFFIC=$(of_service '
-kept = [target for target in targets if target.get("revisionName")
-        and (target["revisionName"] in serving or not target.get("tag", "sha-").startswith("sha-"))]
 revision, tag = arguments
-print(json.dumps([{key: target[key] for key in ("revisionName", "percent", "tag")
-                   if target.get(key) and (key, target[key]) != ("tag", tag)} for target in kept]
-                 + [{"revisionName": revision, "tag": tag}]))' "$REVISION" "$tag")
+kept = [{key: target[key] for key in ("revisionName", "percent", "tag")
+         if target.get(key) and (key, target[key]) != ("tag", tag)} for target in targets]
+print(json.dumps([target for target in kept if len(target) > 1] + [{"revisionName": revision, "tag": tag}]))
+' "$REVISION" "$tag")
     else
         TRAFFIC="[{\"latestRevision\": true, \"percent\": 100, \"tag\": \"$tag\"}]"
     fi
@@ -126,9 +155,7 @@ print(json.dumps([{key: target[key] for key in ("revisionName", "percent", "tag"
 fi
 
 describe
-url=$(of_service '
-print(next((target["url"] for target in targets if target.get("tag") == arguments[0]
-            and target.get("revisionName") == arguments[1]), ""))' "$tag" "$REVISION")
+url=$(address)
 [ -n "$url" ] || fail "the revision $REVISION has no address under the tag $tag; $kept"
 
 # Prints a token for the service. Its audience is the address without the tag.
@@ -178,6 +205,31 @@ except (ValueError, LookupError, TypeError):
 [ -z "$wrong" ] || fail "the revision $REVISION tells $wrong; $kept"
 echo "$REVISION tells version $version of commit $COMMIT_SHA"
 
-run services update-traffic "$SERVICE" --to-revisions="$REVISION=100" ||
-    fail "cannot move the traffic to the revision $REVISION, gcloud says why above"
+# The very first revision serves from the start.
+describe
+still "${serving:-$REVISION=100}"
+pinned=$(of_service '
+print(*[target["revisionName"] for target in targets
+        if target.get("percent") == 100 and not target.get("latestRevision")])')
+if [ "$pinned" != "$REVISION" ]; then
+    run services update-traffic "$SERVICE" --to-revisions="$REVISION=100" ||
+        fail "cannot move the traffic to the revision $REVISION, gcloud says why above"
+fi
 echo "$REVISION serves $SERVICE in $REGION of $PROJECT_ID"
+
+# So that tags do not add up, those made here for revisions older than all that served before this one are taken away: a
+# deployment that is still asking one of these has been overtaken. It serves even where this fails.
+if [ -z "$serving" ] || [[ $serving = "$REVISION=100" ]]; then
+    exit
+fi
+revisions=$(list_revisions) || { echo "deploy.sh: the tags of older revisions stay, gcloud says why above" >&2; exit; }
+old=$(of_service '
+before, revisions = [share.partition("=")[0] for share in arguments[0].split()], arguments[1].split()
+older = revisions[:min(map(revisions.index, before))] if set(before) <= set(revisions) else []
+print(*[target["tag"] for target in targets
+        if target.get("tag", "").startswith("sha-") and target["tag"] != arguments[2]
+        and target["revisionName"] in older], sep=",")' "$serving" "$revisions" "$tag")
+if [ -n "$old" ]; then
+    run services update-traffic "$SERVICE" --remove-tags="$old" ||
+        echo "deploy.sh: the tags of older revisions stay, gcloud says why above" >&2
+fi
