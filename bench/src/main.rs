@@ -89,7 +89,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         }
         rounds.push(round);
     }
-    let report = report::Report::new(&peers, &rounds);
+    let report = report::Report::new(&peers, &rounds)?;
     io::stdout().write_all(report.table().as_bytes())?;
     fs::write(options.output.join("results.json"), serde_json::to_vec_pretty(&report)?)?;
     fs::write(options.output.join("throughput.svg"), chart::throughput(&report)?)?;
