@@ -1,7 +1,7 @@
-//! Builds a crate of this workspace for `wasm32-unknown-unknown` and wraps it as a component.
+//! Builds a crate of this workspace as a WebAssembly component.
 //!
-//! That target, unlike `wasm32-wasip2`, has no standard library that imports terminals, clocks and exits: a component
-//! made of it asks for what its world names and for nothing else.
+//! The target is `wasm32-unknown-unknown`: unlike on `wasm32-wasip2`, the standard library imports nothing there, so that
+//! a component imports only what its world names.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -10,9 +10,8 @@ use std::{env, fs};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// What an outer build sets for itself (instrumentation, lints, flags and profiles of its own) and must not leak into the
-/// component, by the beginning of its name.
-const OUTER: [&str; 6] = [
+/// Variables of the outer build, such as flags, lints and instrumentation, that must not affect the component.
+const SCRUBBED_ENV_PREFIXES: [&str; 6] = [
     "CARGO_BUILD_",
     "CARGO_PROFILE_",
     "CARGO_TARGET_",
@@ -21,56 +20,59 @@ const OUTER: [&str; 6] = [
     "RUSTC_WRAPPER",
 ];
 
-/// What is built, and where.
-pub(crate) struct Guest<'a> {
-    /// The folder of the workspace.
+/// The inputs of a component build.
+pub(crate) struct ComponentSpec<'a> {
     pub(crate) workspace: &'a Path,
-    /// The name of the crate.
     pub(crate) package: &'a str,
-    /// Its features.
     pub(crate) features: &'a str,
-    /// Variables that it is compiled with.
+    /// Additional environment variables of the compiler.
     pub(crate) variables: &'a [(&'a str, &'a str)],
-    /// Cargo's target directory; one for all guests, so that what they share is built once.
-    pub(crate) target_directory: &'a Path,
+    /// Cargo's target directory. Components that share it share their dependencies.
+    pub(crate) target_dir: &'a Path,
 }
 
-/// Builds a crate, and returns the bytes of the component.
-///
-/// # Errors
-///
-/// When the target is not installed, the crate does not compile, or it is no component.
-pub(crate) fn build(guest: &Guest) -> Result<Vec<u8>, Box<dyn Error>> {
-    let Guest { workspace, package, .. } = *guest;
-    require_target()?;
-    let mut cargo = Command::new(env::var_os("CARGO").ok_or("CARGO is not set")?);
-    cargo
-        .args(["rustc", "--lib", "--locked", "--crate-type", "cdylib"])
-        .args(["--release", "--target", TARGET])
-        .args(["--package", package, "--features", guest.features])
-        .current_dir(workspace)
-        .arg("--target-dir")
-        .arg(guest.target_directory);
-    for (name, _) in env::vars_os() {
-        if OUTER.iter().any(|outer| name.to_string_lossy().starts_with(outer)) {
-            cargo.env_remove(name);
+impl ComponentSpec<'_> {
+    /// Builds the component and returns its bytes.
+    ///
+    /// # Errors
+    ///
+    /// If the target is not installed, the crate does not compile, or its module is not a valid component.
+    pub(crate) fn build(&self) -> Result<Vec<u8>, Box<dyn Error>> {
+        require_target()?;
+        let status = self.cargo()?.status()?;
+        if !status.success() {
+            return Err(format!("building `{}` for {TARGET} failed: {status}", self.package).into());
         }
+        let file = self.package.replace('-', "_") + ".wasm";
+        let module = fs::read(self.target_dir.join(TARGET).join("release").join(file))?;
+        let encoder = wit_component::ComponentEncoder::default().validate(true);
+        Ok(encoder.module(&module)?.encode()?)
     }
-    cargo.env("CARGO_ENCODED_RUSTFLAGS", remapped(workspace)?);
-    cargo.envs(guest.variables.iter().copied());
-    let status = cargo.status()?;
-    if !status.success() {
-        return Err(format!("building {package} for {TARGET} failed: {status}").into());
+
+    fn cargo(&self) -> Result<Command, Box<dyn Error>> {
+        let mut cargo = Command::new(env::var_os("CARGO").ok_or("CARGO is not set")?);
+        cargo
+            .args(["rustc", "--lib", "--locked", "--crate-type", "cdylib"])
+            .args(["--release", "--target", TARGET])
+            .args(["--package", self.package, "--features", self.features])
+            .current_dir(self.workspace)
+            .arg("--target-dir")
+            .arg(self.target_dir);
+        for (name, _) in env::vars_os() {
+            let text = name.to_string_lossy();
+            if SCRUBBED_ENV_PREFIXES.iter().any(|prefix| text.starts_with(prefix)) {
+                cargo.env_remove(&name);
+            }
+        }
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", remap_flags(self.workspace)?);
+        cargo.envs(self.variables.iter().copied());
+        Ok(cargo)
     }
-    let file = package.replace('-', "_") + ".wasm";
-    let module = fs::read(guest.target_directory.join(TARGET).join("release").join(file))?;
-    let encoder = wit_component::ComponentEncoder::default().validate(true);
-    Ok(encoder.module(&module)?.encode()?)
 }
 
-/// Paths end up in panic messages; with these the component is the same wherever it is built, and wherever its crates
-/// come from: a registry, a mirror, or a vendored folder. Of those that fit the last one counts.
-fn remapped(workspace: &Path) -> Result<String, Box<dyn Error>> {
+/// Compiler flags that remove local paths from panic messages, so that the component does not depend on the folder it is
+/// built in, nor on whether its crates come from a registry, a mirror or a vendored folder. The last matching flag wins.
+fn remap_flags(workspace: &Path) -> Result<String, Box<dyn Error>> {
     let home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(env::home_dir()?.join(".cargo")));
     let registries = home.ok_or("neither CARGO_HOME nor HOME is set")?.join("registry/src");
@@ -94,5 +96,5 @@ fn require_target() -> Result<(), Box<dyn Error>> {
     if Path::new(String::from_utf8(libraries)?.trim()).is_dir() {
         return Ok(());
     }
-    Err(format!("the target {TARGET} is not installed; add it with `rustup target add {TARGET}`").into())
+    Err(format!("target {TARGET} is not installed; install it with `rustup target add {TARGET}`").into())
 }
