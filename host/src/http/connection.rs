@@ -18,6 +18,10 @@ use super::request_record::RequestRecorder;
 use crate::metrics::Metrics;
 use crate::sandbox::{InvokeError, Sandbox};
 
+/// Worst case of the memory of one connection, in bytes: the largest head, body and trailers at once. Measured; the
+/// memory limits of the deployment manifests are checked against it.
+pub const MAX_CONNECTION_MEMORY: usize = 135 * 1024;
+
 /// What all connections share.
 pub struct Http1Server {
     handler: Handler,
