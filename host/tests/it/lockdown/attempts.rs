@@ -1,0 +1,162 @@
+//! What a locked process can and cannot do, attempted in a separate process.
+
+use std::fs::{self, File};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::num::NonZeroUsize;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::LazyLock;
+use std::sync::mpsc::channel;
+use std::{env, io, thread};
+
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect};
+use nix::sys::signal::kill;
+use nix::unistd::{Uid, getppid, setuid};
+use socket2::SockRef;
+use status_host::config::Lockdown;
+use status_host::lockdown;
+
+/// The variable that names the file that a locked process tries to use.
+const FILE: &str = "LOCKDOWN_TEST_FILE";
+
+/// What is attempted, and how.
+type Attempt = (&'static str, fn(&Path) -> io::Result<()>);
+
+/// What Landlock denies, and seccomp as well.
+pub const BY_LANDLOCK: [Attempt; 7] = [
+    ("open a file", |file| File::open(file).map(drop)),
+    ("write a file", |file| File::options().write(true).open(file).map(drop)),
+    ("create a file", |file| {
+        File::create(file.with_extension("new")).map(drop)
+    }),
+    ("list a directory", |file| {
+        fs::read_dir(file.parent().unwrap()).map(drop)
+    }),
+    ("remove a file", |file| fs::remove_file(file)),
+    ("listen", |_| TcpListener::bind("127.0.0.1:0").map(drop)),
+    ("connect", |_| TcpStream::connect("127.0.0.1:9").map(drop)),
+];
+
+/// What only seccomp denies.
+pub const BY_SECCOMP: [Attempt; 14] = [
+    ("read metadata of a file", |file| {
+        fs::metadata(file.parent().unwrap()).map(drop)
+    }),
+    ("open its own memory", |_| {
+        File::options().write(true).open("/proc/self/mem").map(drop)
+    }),
+    ("start a program", |_| {
+        Command::new("/bin/true").spawn()?.wait().map(drop)
+    }),
+    ("start a thread", |_| thread::Builder::new().spawn(|| ()).map(drop)),
+    ("open a datagram socket", |_| UdpSocket::bind("127.0.0.1:0").map(drop)),
+    ("open a pair of sockets", |_| UnixStream::pair().map(drop)),
+    ("map executable memory", |_| {
+        Ok(map(ProtFlags::PROT_READ | ProtFlags::PROT_EXEC).map(drop)?)
+    }),
+    ("map writable and executable memory", |_| {
+        Ok(map(ProtFlags::PROT_READ | ProtFlags::PROT_WRITE | ProtFlags::PROT_EXEC).map(drop)?)
+    }),
+    ("make memory executable", |_| {
+        let page = map(ProtFlags::PROT_READ | ProtFlags::PROT_WRITE).unwrap();
+        #[expect(unsafe_code, reason = "nothing runs there")]
+        // SAFETY: the page is mapped, and nothing else uses it.
+        let executable = unsafe { mprotect(page, PAGE.get(), ProtFlags::PROT_READ | ProtFlags::PROT_EXEC) };
+        Ok(executable?)
+    }),
+    ("create a file in memory", |_| {
+        Ok(memfd_create("locked", MFdFlags::empty()).map(drop)?)
+    }),
+    ("signal another process", |_| Ok(kill(getppid(), None)?)),
+    ("shut down a listener", |_| {
+        SockRef::from(&*LISTENER).shutdown(Shutdown::Read)
+    }),
+    ("connect with TCP Fast Open", |_| {
+        let nobody = SocketAddr::from(([127, 0, 0, 1], 9)).into();
+        let sent = SockRef::from(&*LISTENER).send_to_with_flags(b"x", &nobody, libc::MSG_FASTOPEN);
+        sent.map(drop)
+    }),
+    ("become another user", |_| Ok(setuid(Uid::from_raw(65_532))?)),
+];
+
+/// A socket that exists before the process is locked.
+static LISTENER: LazyLock<TcpListener> = LazyLock::new(|| TcpListener::bind("127.0.0.1:0").unwrap());
+
+const PAGE: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
+
+fn map(protection: ProtFlags) -> nix::Result<std::ptr::NonNull<std::ffi::c_void>> {
+    #[expect(unsafe_code, reason = "the mapping is not used")]
+    // SAFETY: the kernel chooses the address, so that the mapping replaces nothing.
+    unsafe {
+        mmap_anonymous(None, PAGE, protection, MapFlags::MAP_PRIVATE)
+    }
+}
+
+/// Attempts each, and prints the outcomes.
+fn attempt(attempts: &[Attempt]) {
+    let file = env::var_os(FILE).expect("run by `run_locked` only");
+    for (what, attempt) in attempts {
+        let outcome =
+            attempt(Path::new(&file)).map_or_else(|error| format!("{:?}", error.kind()), |()| "done".to_owned());
+        println!("\ntried to {what}: {outcome}");
+    }
+}
+
+#[test]
+#[ignore = "locks its own process"]
+fn with_landlock_and_seccomp() {
+    LazyLock::force(&LISTENER);
+    let locking = lockdown::begin(Lockdown::On);
+    let (sender, receiver) = channel();
+    // Seccomp applies to threads that exist before it as well.
+    let thread = thread::spawn(move || {
+        receiver.recv().unwrap();
+        attempt(&BY_LANDLOCK);
+        attempt(&BY_SECCOMP);
+    });
+    locking.complete().unwrap();
+    attempt(&BY_LANDLOCK);
+    attempt(&BY_SECCOMP);
+    sender.send(()).unwrap();
+    thread.join().unwrap();
+}
+
+#[test]
+#[ignore = "locks its own process"]
+fn with_landlock() {
+    let _locking = lockdown::begin(Lockdown::On);
+    attempt(&BY_LANDLOCK);
+}
+
+#[test]
+#[ignore = "locks its own process"]
+fn with_kill() {
+    lockdown::begin(Lockdown::Kill).complete().unwrap();
+    attempt(&BY_LANDLOCK);
+}
+
+#[test]
+#[ignore = "compared with the others, in its own process"]
+fn without_lockdown() {
+    lockdown::begin(Lockdown::Off).complete().unwrap();
+    attempt(&BY_LANDLOCK);
+    attempt(&BY_SECCOMP);
+}
+
+/// Runs one of the tests above in its own process; returns what it printed for each attempt.
+#[track_caller]
+pub fn run_locked(test: &str) -> (Output, Vec<String>) {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    fs::write(&file, "").unwrap();
+    let test = format!("lockdown::attempts::{test}");
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["--exact", &test, "--ignored", "--nocapture", "--test-threads=1"]);
+    let output = command.env(FILE, &file).output().unwrap();
+    let printed = String::from_utf8(output.stdout.clone()).unwrap();
+    let outcomes = printed.lines().filter(|line| line.starts_with("tried to "));
+    let outcomes = outcomes.map(str::to_owned).collect();
+    (output, outcomes)
+}
