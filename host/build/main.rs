@@ -6,12 +6,12 @@
 
 #![allow(clippy::print_stdout, reason = "this is how a build script speaks to cargo")]
 
-#[path = "../src/sandbox/code.rs"]
-mod code;
+#[path = "../src/sandbox/engine_config.rs"]
+mod engine_config;
 mod guest;
+#[path = "../src/sandbox/imports.rs"]
+mod imports;
 mod script;
-#[path = "../src/sandbox/world.rs"]
-mod world;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -29,15 +29,15 @@ fn main() -> ExitCode {
 
 fn build() -> Result<()> {
     println!("cargo::rerun-if-changed=build");
-    println!("cargo::rerun-if-changed=src/sandbox/code.rs");
-    println!("cargo::rerun-if-changed=src/sandbox/world.rs");
+    println!("cargo::rerun-if-changed=src/sandbox/engine_config.rs");
+    println!("cargo::rerun-if-changed=src/sandbox/imports.rs");
     let workspace = Path::new(&variable("CARGO_MANIFEST_DIR")?).join("..").canonicalize()?;
     let out = PathBuf::from(variable("OUT_DIR")?);
     let target = variable("TARGET")?;
 
     let component = script::component(&workspace, "component", "status-component", &out)?;
     require_grant(&component)?;
-    let code = wasmtime::Engine::new(&code::config(&target)?)?.precompile_component(&component)?;
+    let code = wasmtime::Engine::new(&engine_config::engine_config(&target)?)?.precompile_component(&component)?;
     fs::write(out.join("component.cwasm"), code)?;
     publish(&component, &out)?;
 
@@ -58,7 +58,7 @@ fn require_grant(component: &[u8]) -> Result<()> {
     };
     let world = resolve.worlds.get(world).ok_or("the component has no world")?;
     let imports = world.imports.keys().map(|key| resolve.name_world_key(key));
-    let refused: Vec<_> = imports.filter(|name| !world::is_granted(name)).collect();
+    let refused: Vec<_> = imports.filter(|name| !imports::is_allowed(name)).collect();
     if refused.is_empty() {
         return Ok(());
     }
