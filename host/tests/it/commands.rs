@@ -58,22 +58,17 @@ fn inspect_describes_the_embedded_component() {
     let digest = format!("{:x}", Sha256::digest(fs::read(portable_component()).unwrap()));
     assert_eq!(report["component"], "embedded");
     assert_eq!(report["sha256"], digest);
-    assert_eq!(report["granted"]["variables"], json!(["APP_VERSION", "COMMIT_SHA"]));
+    assert_eq!(report["guest_environment"], json!(["APP_VERSION", "COMMIT_SHA"]));
     let mut imports: Vec<_> = report["imports"].as_array().unwrap().iter().collect();
     imports.sort_by_key(|import| import["name"].to_string());
-    let expected = [
-        "wasi:cli/environment",
-        "wasi:http/types",
-        "wasi:io/error",
-        "wasi:io/streams",
-    ];
-    let expected = expected.map(|name| json!({"name": format!("{name}@0.2.12"), "granted": true}));
+    let expected = ["cli/environment", "http/types", "io/error", "io/streams"]
+        .map(|name| json!({"name": format!("wasi:{name}@0.2.12"), "allowed": true}));
     assert_eq!(imports, expected.iter().collect::<Vec<_>>());
     assert_eq!(report["exports"], json!(["wasi:http/incoming-handler@0.2.12"]));
     for part in ["embedded", &digest, "wasi:http/incoming-handler@0.2.12", "COMMIT_SHA"] {
         assert!(text.contains(part), "no `{part}` in {text}");
     }
-    assert!(!text.contains("refused"));
+    assert!(!text.contains("not allowed"));
 }
 
 #[test]
@@ -86,9 +81,9 @@ fn inspect_describes_another_component() {
     let report: Value = serde_json::from_str(&stdout(&["inspect", "--json", "--component", file])).unwrap();
     assert_eq!(report["component"], file);
     assert_eq!(report["sha256"], format!("{:x}", Sha256::digest(&bytes)));
-    let expected = json!([{"name": "wasi:random/random@0.2.0", "granted": false}]);
+    let expected = json!([{"name": "wasi:random/random@0.2.0", "allowed": false}]);
     assert_eq!(report["imports"], expected);
-    assert!(stdout(&["inspect", "--component", file]).contains("wasi:random/random@0.2.0  (refused)"));
+    assert!(stdout(&["inspect", "--component", file]).contains("wasi:random/random@0.2.0  (not allowed)"));
 }
 
 #[test]
@@ -103,7 +98,7 @@ fn inspect_needs_no_variable() {
 fn report_that_cannot_be_printed_is_an_error() {
     let full = File::options().write(true).open("/dev/full").unwrap();
     let output = status_host().arg("inspect").stdout(full).output().unwrap();
-    assert_refused(&output, 1, &["cannot print", "No space left"]);
+    assert_refused(&output, 1, &["cannot print the output", "No space left"]);
 }
 
 #[test]
@@ -136,7 +131,7 @@ fn compiled_component_is_served() {
     let compiled = directory.path().join("probe.cwasm");
     let compiled = compiled.to_str().unwrap();
     assert_eq!(stdout(&["compile", probe_artifact::PATH, compiled]), "");
-    let server = TestServer::with_options(&["--component", compiled]);
+    let server = TestServer::with_options(&format!("--component {compiled}"));
     server.get("/count").assert_is(200, "1");
     server.stop();
 }
@@ -151,7 +146,7 @@ fn compile_refuses_missing_files() {
 
 #[test]
 fn healthcheck_succeeds_for_a_healthy_server() {
-    let server = TestServer::with_options(&["--listen", "[::]:0"]);
+    let server = TestServer::with_options("--listen [::]:0");
     let port = server.address.port();
     // It waits for three seconds, in which a busy machine may not answer.
     for address in [
@@ -176,10 +171,10 @@ fn healthcheck_reports_an_unhealthy_server() {
     for (answer, reason) in [
         (
             &b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n"[..],
-            "it answers 500",
+            "the response is 500",
         ),
-        (b"nonsense\r\n\r\n", "is not healthy"),
-        (b"", "is not healthy"),
+        (b"nonsense\r\n\r\n", "is unhealthy"),
+        (b"", "is unhealthy"),
     ] {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -192,7 +187,8 @@ fn healthcheck_reports_an_unhealthy_server() {
             }
         });
         let output = eventually("the server answers in time", || {
-            Some(healthcheck(&address)).filter(|output| !String::from_utf8_lossy(&output.stderr).contains("no answer"))
+            Some(healthcheck(&address))
+                .filter(|output| !String::from_utf8_lossy(&output.stderr).contains("no response within"))
         });
         assert_refused(&output, 1, &[&address, reason]);
     }
@@ -202,7 +198,7 @@ fn healthcheck_reports_an_unhealthy_server() {
 fn healthcheck_reports_a_silent_or_missing_server() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    assert_refused(&healthcheck(&address), 1, &["no answer within 3 s"]);
+    assert_refused(&healthcheck(&address), 1, &["no response within 3 s"]);
     // Another process may listen on the port of a listener that was closed, but not on this address.
     let address = crate::support::free_addr().to_string();
     assert_refused(&healthcheck(&address), 1, &["refused"]);

@@ -47,16 +47,7 @@ fn other_method_is_not_allowed() {
 #[test]
 fn other_path_is_not_found() {
     let server = TestServer::start();
-    for path in [
-        "/",
-        "/status/",
-        "//status",
-        "/Status",
-        "/status.json",
-        "/stat",
-        "/?/status",
-        "/%73tatus",
-    ] {
+    for path in "/ /status/ //status /Status /status.json /stat /?/status /%73tatus".split(' ') {
         let response = server.get(path);
         response.assert_problem(404);
         assert!(!response.has_header("allow"));

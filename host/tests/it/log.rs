@@ -6,6 +6,7 @@ use std::process::Stdio;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
+use crate::support::component::compiled_probe;
 use crate::support::log::{LogLines, messages};
 use crate::support::{
     Process, TestServer, assert_refused, get_keep_alive, run, send, status_host, with_inherited_socket,
@@ -29,13 +30,13 @@ fn access_log(log: Vec<Value>) -> Vec<Value> {
 
 #[test]
 fn each_line_has_time_severity_and_message() {
-    let server = TestServer::probe(&[]);
+    let server = TestServer::probe("");
     server.get("/trap");
     let (mut log, start) = (server.before.clone(), server.start.clone());
     log.push(start);
     log.extend(server.stop());
     // The first line reports the lockdown, which depends on the kernel.
-    let expected = ["serving /status", "the component gave no answer", "draining", "drained"];
+    let expected = ["serving", "component failed", "draining", "drained"];
     assert_eq!(messages(&log)[1..], expected);
     let severities: Vec<_> = log.iter().map(|line| line["severity"].as_str().unwrap()).collect();
     assert_eq!(severities[1..], ["INFO", "ERROR", "INFO", "INFO"]);
@@ -48,14 +49,14 @@ fn each_line_has_time_severity_and_message() {
 
 #[test]
 fn traceparent_is_logged_with_a_failure() {
-    let server = TestServer::probe(&[]);
+    let server = TestServer::probe("");
     get(&server, "/trap", TRACE);
     assert_eq!(server.stop()[0][TRACE_FIELD], TRACE_ID);
 }
 
 #[test]
 fn invalid_traceparent_is_ignored() {
-    let server = TestServer::probe(&[]);
+    let server = TestServer::probe("");
     get(&server, "/silent", "traceparent: nonsense\r\n");
     let log = server.stop();
     assert!(log[0].get(TRACE_FIELD).is_none(), "{log:?}");
@@ -64,7 +65,7 @@ fn invalid_traceparent_is_ignored() {
 #[test]
 fn trace_is_linked_to_its_project() {
     let mut command = status_host();
-    command.args(["--component", probe_artifact::PATH]);
+    command.args(["--component", compiled_probe()]);
     command.env("GOOGLE_CLOUD_PROJECT", "my-project");
     let server = TestServer::spawn(command);
     get(&server, "/trap", TRACE);
@@ -74,7 +75,7 @@ fn trace_is_linked_to_its_project() {
 
 #[test]
 fn empty_project_is_ignored() {
-    let server = TestServer::probe(&["--google-cloud-project="]);
+    let server = TestServer::probe("--google-cloud-project=");
     get(&server, "/trap", TRACE);
     assert_eq!(server.stop()[0][TRACE_FIELD], TRACE_ID);
 }
@@ -90,7 +91,7 @@ fn access_log_is_off_by_default() {
 
 #[test]
 fn access_log_has_the_fields_of_google_cloud_and_no_secrets() {
-    let server = TestServer::with_options(&["--access-log", "1"]);
+    let server = TestServer::with_options("--access-log 1");
     let secrets = format!("{TRACE}authorization: secret\r\ncookie: secret\r\n");
     get(&server, "/status?secret=1", &secrets);
     server.send("POST /status HTTP/1.1\r\nhost: a\r\ncontent-length: 6\r\n\r\nsecret");
@@ -125,7 +126,7 @@ fn access_log_has_the_fields_of_google_cloud_and_no_secrets() {
 
 #[test]
 fn access_log_can_be_sampled() {
-    let server = TestServer::with_options(&["--access-log", "0.1"]);
+    let server = TestServer::with_options("--access-log 0.1");
     let mut stream = server.connect();
     for _ in 0..100 {
         get_keep_alive(&mut stream, "/status");
@@ -147,7 +148,7 @@ fn invalid_sampling_fraction_is_refused() {
 fn log_at(level: &str) -> Vec<Value> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let mut command = with_inherited_socket(listener, &format!("--component {}", probe_artifact::PATH));
+    let mut command = with_inherited_socket(listener, &format!("--component {}", compiled_probe()));
     let mut process = Process::spawn(command.env("RUST_LOG", level).stderr(Stdio::piped()));
     drop(command);
     let log = LogLines::new(process.0.stderr.take().unwrap());
@@ -163,13 +164,13 @@ fn log_at(level: &str) -> Vec<Value> {
 fn log_level_selects_events() {
     assert!(log_at("off").is_empty());
     assert_eq!(messages(&log_at("")), messages(&log_at("info")));
-    for level in ["error", "info,status_host=error", "status_host::server=error"] {
+    for level in ["error", "info,status_host=error", "status_host::http=error"] {
         let log = log_at(level);
-        assert_eq!(messages(&log), ["the component gave no answer"], "{level}");
+        assert_eq!(messages(&log), ["component failed"], "{level}");
     }
     let log = log_at("debug");
     let rejected = log.iter().find(|line| line["severity"] == "DEBUG").unwrap();
-    assert_eq!(rejected["message"], "a request is rejected");
+    assert_eq!(rejected["message"], "request rejected");
     assert_eq!(rejected["status"], 400);
     let detail = rejected["detail"].as_str().unwrap();
     assert!(detail.contains("request line"), "{detail}");

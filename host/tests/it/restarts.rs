@@ -93,7 +93,7 @@ fn requests_in_the_backlog_are_answered_on_shutdown() {
     const CLIENTS: usize = 400;
     for _ in 0..3 {
         // An instance that yields holds its place, and here many do.
-        let server = TestServer::with_options(&["--max-concurrency", "400"]);
+        let server = TestServer::with_options("--max-concurrency 400");
         let mut clients: Vec<_> = (0..CLIENTS).map(|_| server.connect()).collect();
         for stream in &mut clients {
             stream.write_all(b"GET /status HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
@@ -116,5 +116,5 @@ fn inherited_descriptor_must_be_a_listening_socket() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let connected = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let output = with_inherited_socket(connected, "").output().unwrap();
-    assert_refused(&output, 1, &["LISTEN_FDS", "the socket does not listen"]);
+    assert_refused(&output, 1, &["LISTEN_FDS", "it is not a listening socket"]);
 }

@@ -17,7 +17,7 @@ fn wait_until_draining(server: &TestServer) {
 
 #[test]
 fn drain_delay_accepts_requests_while_not_ready() {
-    let server = TestServer::with_options(&["--drain-delay", "1h"]);
+    let server = TestServer::with_options("--drain-delay 1h");
     let mut open = server.connect();
     server.signal(Signal::SIGTERM);
     wait_until_draining(&server);
@@ -29,26 +29,20 @@ fn drain_delay_accepts_requests_while_not_ready() {
     let log = server.wait_for_success();
     assert_eq!(
         messages(&log),
-        [
-            "not ready any more; still accepting",
-            "a second signal; closing what is left"
-        ]
+        ["withdrawing readiness", "second signal; closing remaining connections"]
     );
 }
 
 #[test]
 fn drain_begins_after_the_delay() {
-    let server = TestServer::with_options(&["--drain-delay", "100ms"]);
+    let server = TestServer::with_options("--drain-delay 100ms");
     let log = server.stop();
-    assert_eq!(
-        messages(&log),
-        ["not ready any more; still accepting", "draining", "drained"]
-    );
+    assert_eq!(messages(&log), ["withdrawing readiness", "draining", "drained"]);
 }
 
 #[test]
 fn server_is_not_ready_until_the_drain_ends() {
-    let server = TestServer::probe(&[]);
+    let server = TestServer::probe("");
     let request = server.request_in_flight();
     server.signal(Signal::SIGTERM);
     server.wait_until_closed();

@@ -33,7 +33,7 @@ fn admin_port_in_use_is_refused() {
     let address = other.local_addr().unwrap().to_string();
     let output = run(&["--listen", "127.0.0.1:0", "--admin", &address], &[]);
     let message = format!("cannot listen on `{address}`");
-    assert_refused(&output, 1, &[&message, "another port with --admin"]);
+    assert_refused(&output, 1, &[&message, "set --admin to another port"]);
 }
 
 #[test]

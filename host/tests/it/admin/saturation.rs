@@ -6,7 +6,7 @@ use crate::support::{TestServer, connect, read_to_close, with_fd_limit};
 #[test]
 fn admin_answers_while_the_service_is_saturated() {
     let _busy = busy_processors();
-    let server = TestServer::probe(&["--max-concurrency", "4", "--max-connections", "8"]);
+    let server = TestServer::probe("--max-concurrency 4 --max-connections 8");
     let spinning = server.occupy_instances(4);
     let waiting: Vec<_> = (0..4).map(|_| server.connect()).collect();
     server.wait_for_metric("status_host_connections_open", 8);

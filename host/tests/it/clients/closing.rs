@@ -35,7 +35,7 @@ fn response_to_a_rejected_body_arrives() {
 
 #[test]
 fn response_over_the_connection_limit_arrives() {
-    let server = TestServer::probe(&["--max-connections", "1"]);
+    let server = TestServer::probe("--max-connections 1");
     let mut only = server.connect();
     get_keep_alive(&mut only, "/count");
     assert_mostly(503, || try_send(server.address, long_post()));
@@ -44,7 +44,7 @@ fn response_over_the_connection_limit_arrives() {
 
 #[test]
 fn last_response_arrives_while_the_client_sends_on() {
-    let server = TestServer::probe(&[]);
+    let server = TestServer::probe("");
     let body = "POST /1 HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n\r\n1";
     for (request, status) in [(body, 200), ("nonsense\r\n\r\n", 400)] {
         assert_mostly(status, || {
@@ -63,7 +63,7 @@ fn last_response_arrives_while_the_client_sends_on() {
 
 #[test]
 fn client_that_stays_after_its_last_response_is_closed() {
-    let server = TestServer::probe(&["--max-connections", "1"]);
+    let server = TestServer::probe("--max-connections 1");
     let mut rejected = server.connect();
     rejected.write_all(b"nonsense\r\n\r\n").unwrap();
     Response::parse(&read_to_close(&mut rejected)).assert_problem(400);

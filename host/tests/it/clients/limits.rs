@@ -6,7 +6,7 @@ use crate::support::{Response, TestServer, eventually, get_keep_alive, read_to_c
 
 #[test]
 fn body_over_the_limit_gets_413() {
-    let server = TestServer::probe(&["--max-body", "8"]);
+    let server = TestServer::probe("--max-body 8");
     let post = |framing: &str, body: &str| {
         server.send(format!(
             "POST /wait-for-body HTTP/1.1\r\nhost: a\r\n{framing}\r\n\r\n{body}"
@@ -50,7 +50,7 @@ fn head_over_a_limit_gets_414_or_431() {
 fn connection_over_the_limit_gets_503() {
     /// Connections over the limit that get a response. Those beyond are closed.
     const OVERLOAD_CONNECTIONS: usize = 256;
-    let server = TestServer::with_options(&["--max-connections", "2"]);
+    let server = TestServer::with_options("--max-connections 2");
     let mut admitted = [server.connect(), server.connect()];
     for stream in &mut admitted {
         assert_eq!(get_keep_alive(stream, "/status").status, 200);
@@ -74,7 +74,7 @@ fn connection_over_the_limit_gets_503() {
 
 #[test]
 fn disconnected_client_frees_its_connection() {
-    let server = TestServer::probe(&["--max-connections", "2"]);
+    let server = TestServer::probe("--max-connections 2");
     for _ in 0..50 {
         let mut stream = server.connect();
         stream.write_all(b"GET /mebibyte HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();

@@ -45,7 +45,7 @@ fn bytes_after_a_body_are_not_read() {
 
 #[test]
 fn pipelined_requests_are_answered_in_order() {
-    let server = TestServer::probe(&[]);
+    let server = TestServer::probe("");
     let mut stream = server.connect();
     let requests = "GET /1 HTTP/1.1\r\nhost: a\r\n\r\nGET /2 HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n\
                     \r\n\r\nGET /3 HTTP/1.1\r\nhost: a\r\n\r\nGET /4 HTTP/1.1\nhost: a\r\n\r\nGET /5 HTTP/1.1\r\n";

@@ -14,7 +14,7 @@ use crate::support::{Response, TestServer, eventually, read_to_close, try_get_ke
 const CLIENT_TIMEOUT: Duration = Duration::from_millis(300);
 
 fn impatient_server() -> TestServer {
-    TestServer::probe(&["--client-timeout", "300ms"])
+    TestServer::probe("--client-timeout 300ms")
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn empty_lines_neither_begin_a_head_nor_fill_its_buffer() {
 
 #[test]
 fn idle_connection_is_closed_after_the_idle_timeout() {
-    let server = TestServer::probe(&["--idle-timeout", "100ms"]);
+    let server = TestServer::probe("--idle-timeout 100ms");
     let mut stream = server.connect();
     try_get_keep_alive(&mut stream, "/count").unwrap();
     assert_eq!(read_to_close(&mut stream), b"");

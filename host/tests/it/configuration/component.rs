@@ -32,7 +32,7 @@ fn file_that_is_not_a_component_is_refused() {
             &module,
             "is a core module, not a component; wrap it with `wasm-tools component new`",
         ),
-        ("truncated.wasm", &portable[..portable.len() / 2], "cannot be compiled"),
+        ("truncated.wasm", &portable[..portable.len() / 2], "cannot compile"),
         ("magic.wasm", &portable[..8], "does not export"),
         ("short.wasm", &portable[..7], "is not a WebAssembly component"),
         ("text.wasm", b"#!/bin/sh\n", "is not a WebAssembly component"),
@@ -53,7 +53,7 @@ fn unreadable_file_is_refused() {
     assert_file_refused(Path::new("/dev/zero"), "it is not a regular file");
     let huge = directory.path().join("huge.wasm");
     File::create(&huge).unwrap().set_len(64 * 1024 * 1024 + 1).unwrap();
-    assert_file_refused(&huge, "it has more than 67108864 bytes");
+    assert_file_refused(&huge, "it is larger than 67108864 bytes");
     let output = run(&[], &[("COMPONENT", OsStr::new(""))]);
     assert_refused(&output, 2, &["cannot read the component ``"]);
 }
@@ -64,7 +64,7 @@ fn component_over_the_memory_reservation_is_refused() {
     let file = directory.path().join("large.wasm");
     let text = "(component (core module $m (memory 257)) (core instance (instantiate $m)))";
     fs::write(&file, wat::parse_str(text).unwrap()).unwrap();
-    assert_file_refused(&file, "no more than 16 MiB of memory");
+    assert_file_refused(&file, "at most 16 MiB of memory");
 }
 
 #[test]
@@ -97,7 +97,8 @@ fn truncated_compiled_component_is_refused() {
     let compiled = fs::read(&file).unwrap();
     for length in [64, compiled.len() / 2, compiled.len() - 1] {
         fs::write(&file, &compiled[..length]).unwrap();
-        assert_file_refused(&file, "cut short or broken; compile it anew with `status-host compile`");
+        let reason = "the file is truncated or corrupt; compile it again with `status-host compile`";
+        assert_file_refused(&file, reason);
     }
 }
 

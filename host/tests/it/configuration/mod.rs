@@ -1,6 +1,7 @@
 //! Invalid configuration: one line on standard error, with the reason and the remedy, and the exit code.
 
 mod component;
+mod docs;
 mod listen;
 mod options;
 
@@ -35,10 +36,10 @@ fn invalid_variable_is_refused_by_name() {
         (OsStr::new(""), "is empty"),
         (OsStr::new(" "), "is empty"),
         (&not_utf8, "is not UTF-8"),
-        (OsStr::new(&long), "has 257 bytes, of which 256 are allowed"),
-        (OsStr::new("0.0.1\n"), "has the control character U+000A"),
-        (OsStr::new("\u{1b}[31m"), "has the control character U+001B"),
-        (OsStr::new("\u{85}"), "has the control character U+0085"),
+        (OsStr::new(&long), "has 257 bytes, more than 256"),
+        (OsStr::new("0.0.1\n"), "contains the control character U+000A"),
+        (OsStr::new("\u{1b}[31m"), "contains the control character U+001B"),
+        (OsStr::new("\u{85}"), "contains the control character U+0085"),
     ];
     for name in ["APP_VERSION", "COMMIT_SHA"] {
         for (value, reason) in cases {

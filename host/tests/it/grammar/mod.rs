@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::io::Write;
 use std::net::Shutdown;
 
-use status_host::server::{Rejection, head};
+use status_host::http::{Rejection, head};
 
 use crate::corpus::connection;
 use crate::support::{Response, TestServer, read_to_close};
@@ -20,8 +20,8 @@ const CHUNKED_POST: &str = "POST /status HTTP/1.1\r\nhost: a\r\ntransfer-encodin
 
 /// Validates a head as the server does.
 fn validate(bytes: &[u8]) -> Result<(), Rejection> {
-    let end = head::end(bytes, 0)?.unwrap();
-    head::examine(&bytes[..end]).map(drop)
+    let end = head::find_end(bytes, 0)?.unwrap();
+    head::validate(&bytes[..end]).map(drop)
 }
 
 #[test]
@@ -36,8 +36,8 @@ fn invalid_head_is_rejected_by_the_validator() {
 
 #[test]
 fn incomplete_head_has_no_end() {
-    assert_eq!(head::end(b"GET / HTTP/1.1\r\n", 0), Ok(None));
-    assert!(head::examine(b"GET / HTTP/1.1\r\n").is_err());
+    assert_eq!(head::find_end(b"GET / HTTP/1.1\r\n", 0), Ok(None));
+    assert!(head::validate(b"GET / HTTP/1.1\r\n").is_err());
 }
 
 /// One problem, the connection closed, and nothing else.

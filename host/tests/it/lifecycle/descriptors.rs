@@ -18,7 +18,7 @@ fn exhausted_file_descriptors_do_not_delay_the_drain() {
     let server = TestServer::spawn(with_fd_limit(24));
     let connections = server.exhaust_fds();
     let log = server.stop();
-    let message = "cannot take the connections that wait";
+    let message = "accepting the backlog failed";
     assert!(log.iter().any(|line| line["message"] == message), "{log:?}");
     drop(connections);
 }
@@ -28,9 +28,12 @@ fn fd_limit_below_the_connection_limit_is_logged() {
     let server = TestServer::spawn(with_fd_limit(100));
     let warning = server.before.last().unwrap();
     let message = warning["message"].as_str().unwrap();
-    assert!(message.starts_with("fewer files can be open"), "{warning}");
-    assert_eq!(warning["files"], 100);
-    assert!(warning["connections"].as_u64().unwrap() < 100, "{warning}");
+    assert!(
+        message.starts_with("file descriptor limit reduces connection capacity"),
+        "{warning}"
+    );
+    assert_eq!(warning["fd_limit"], 100);
+    assert!(warning["capacity"].as_u64().unwrap() < 100, "{warning}");
     server.stop();
 }
 

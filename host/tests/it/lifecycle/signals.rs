@@ -31,7 +31,7 @@ fn idle_connection_does_not_delay_the_drain() {
 
 #[test]
 fn request_in_flight_is_answered_before_the_drain_ends() {
-    let server = TestServer::probe(&[]);
+    let server = TestServer::probe("");
     let request = server.request_in_flight();
     server.signal(Signal::SIGTERM);
     server.wait_until_closed();
@@ -44,12 +44,12 @@ fn request_in_flight_is_answered_before_the_drain_ends() {
 
 #[test]
 fn drain_ends_after_the_drain_timeout() {
-    let server = TestServer::probe(&["--drain-timeout", "100ms"]);
+    let server = TestServer::probe("--drain-timeout 100ms");
     let request = server.request_in_flight();
     let log = server.stop();
     assert_eq!(
         messages(&log),
-        ["draining", "the drain timed out; closing what is left"]
+        ["draining", "drain timed out; closing remaining connections"]
     );
     drop(request);
 }
@@ -57,7 +57,7 @@ fn drain_ends_after_the_drain_timeout() {
 #[test]
 fn second_signal_closes_all_connections() {
     let _busy = busy_processors();
-    let server = TestServer::probe(&[]);
+    let server = TestServer::probe("");
     let request = server.request_in_flight();
     let spinning = server.occupy_instances(1);
     server.stop_now();

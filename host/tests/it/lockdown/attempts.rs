@@ -15,8 +15,8 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect};
 use nix::sys::signal::kill;
 use nix::unistd::{Uid, getppid, setuid};
 use socket2::SockRef;
-use status_host::config::Lockdown;
-use status_host::lockdown;
+use status_host::cli::LockdownMode;
+use status_host::lockdown::restrict_filesystem;
 
 /// The variable that names the file that a locked process tries to use.
 const FILE: &str = "LOCKDOWN_TEST_FILE";
@@ -108,7 +108,7 @@ fn attempt(attempts: &[Attempt]) {
 #[ignore = "locks its own process"]
 fn with_landlock_and_seccomp() {
     LazyLock::force(&LISTENER);
-    let locking = lockdown::begin(Lockdown::On);
+    let filesystem = restrict_filesystem(LockdownMode::On);
     let (sender, receiver) = channel();
     // Seccomp applies to threads that exist before it as well.
     let thread = thread::spawn(move || {
@@ -116,7 +116,7 @@ fn with_landlock_and_seccomp() {
         attempt(&BY_LANDLOCK);
         attempt(&BY_SECCOMP);
     });
-    locking.complete().unwrap();
+    filesystem.restrict_syscalls().unwrap();
     attempt(&BY_LANDLOCK);
     attempt(&BY_SECCOMP);
     sender.send(()).unwrap();
@@ -126,21 +126,21 @@ fn with_landlock_and_seccomp() {
 #[test]
 #[ignore = "locks its own process"]
 fn with_landlock() {
-    let _locking = lockdown::begin(Lockdown::On);
+    let _filesystem = restrict_filesystem(LockdownMode::On);
     attempt(&BY_LANDLOCK);
 }
 
 #[test]
 #[ignore = "locks its own process"]
 fn with_kill() {
-    lockdown::begin(Lockdown::Kill).complete().unwrap();
+    restrict_filesystem(LockdownMode::Kill).restrict_syscalls().unwrap();
     attempt(&BY_LANDLOCK);
 }
 
 #[test]
 #[ignore = "compared with the others, in its own process"]
 fn without_lockdown() {
-    lockdown::begin(Lockdown::Off).complete().unwrap();
+    restrict_filesystem(LockdownMode::Off).restrict_syscalls().unwrap();
     attempt(&BY_LANDLOCK);
     attempt(&BY_SECCOMP);
 }

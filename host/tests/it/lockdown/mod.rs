@@ -1,14 +1,14 @@
 //! The lockdown: Landlock and seccomp.
 
 mod attempts;
-mod kernels;
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 
 use nix::sys::signal::Signal;
 
-use crate::support::TestServer;
+use crate::support::seccomp::with_failing_calls;
+use crate::support::{TestServer, assert_refused, run};
 use attempts::{BY_LANDLOCK, BY_SECCOMP, run_locked};
 
 /// The version of the kernel's Landlock; 0 if it has none.
@@ -79,7 +79,7 @@ fn server_locks_all_its_threads() {
     match landlock_version() {
         0 => assert!(line["missing"].as_str().unwrap().starts_with("landlock: "), "{line}"),
         version => {
-            assert_eq!(line["message"], "locked down");
+            assert_eq!(line["message"], "lockdown in force");
             assert!(line["landlock"] == version && line["seccomp"] == true, "{line}");
         }
     }
@@ -98,17 +98,8 @@ fn server_locks_all_its_threads() {
 #[test]
 fn serving_needs_no_denied_call() {
     // A denied call would kill the server.
-    let server = TestServer::probe(&["--lockdown", "kill", "--request-timeout", "200ms"]);
-    for path in [
-        "/count",
-        "/spin",
-        "/allocate",
-        "/recurse",
-        "/trap",
-        "/mebibyte",
-        "/gigabyte",
-        "/leak",
-    ] {
+    let server = TestServer::probe("--lockdown kill --request-timeout 200ms");
+    for path in "/count /spin /allocate /recurse /trap /mebibyte /gigabyte /leak".split(' ') {
         server.get(path);
     }
     assert_eq!(server.request_in_flight().complete().status, 200);
@@ -120,8 +111,27 @@ fn serving_needs_no_denied_call() {
 
 #[test]
 fn lockdown_can_be_disabled() {
-    let server = TestServer::with_options(&["--lockdown", "off"]);
-    assert_eq!(server.before[0]["message"], "not locked down: --lockdown is off");
+    let server = TestServer::with_options("--lockdown off");
+    assert_eq!(server.before[0]["message"], "lockdown disabled");
     assert_eq!(server.get("/status").status, 200);
     server.stop();
+}
+
+#[test]
+fn incomplete_lockdown_is_logged_or_refused() {
+    for (call, part) in [
+        (libc::SYS_landlock_create_ruleset, "landlock: "),
+        (libc::SYS_seccomp, "seccomp: "),
+    ] {
+        let server = with_failing_calls(&[call], libc::ENOSYS, TestServer::start);
+        let line = &server.before[0];
+        assert_eq!(line["message"], "lockdown incomplete");
+        assert_eq!(line["severity"], "WARNING");
+        assert!(line["missing"].as_str().unwrap().starts_with(part), "{line}");
+        assert_eq!(server.get("/status").status, 200);
+        server.stop();
+        let options = ["--listen", "127.0.0.1:0", "--lockdown", "require"];
+        let output = with_failing_calls(&[call], libc::ENOSYS, || run(&options, &[]));
+        assert_refused(&output, 1, &["cannot lock down the process", part]);
+    }
 }

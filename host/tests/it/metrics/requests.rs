@@ -5,11 +5,26 @@ use std::io::Write;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use status_host::sandbox::InvokeError;
+
+use crate::support::metrics::Metrics;
 use crate::support::wait::busy_processors;
 use crate::support::{TestServer, read_to_close};
 
 fn requests(method: &str, route: &str, status: u16) -> String {
     format!("status_host_http_requests_total{{method=\"{method}\",route=\"{route}\",status=\"{status}\"}}")
+}
+
+/// Checks how many durations there are.
+#[track_caller]
+fn assert_durations(metrics: &Metrics, route: &str, class: &str, count: u64) {
+    let name = "status_host_http_request_duration_seconds";
+    let labels = format!("route=\"{route}\",class=\"{class}\"");
+    assert_eq!(metrics.count(&format!("{name}_count{{{labels}}}")), count, "{labels}");
+    let bucket = format!("{name}_bucket{{le=\"+Inf\",{labels}}}");
+    assert_eq!(metrics.count(&bucket), count, "{labels}");
+    let sum = metrics.value(&format!("{name}_sum{{{labels}}}"));
+    assert_eq!(sum > 0.0, count > 0, "{labels}: {sum}");
 }
 
 #[test]
@@ -39,21 +54,14 @@ fn requests_are_counted_by_method_route_and_status() {
     }
     assert_eq!(metrics.sum("status_host_http_requests_total"), 26);
     // Each has a duration.
-    for (route, class, count) in [
+    let rows = [
         ("/status", "2xx", 12),
         ("/status", "4xx", 10),
         ("/status", "5xx", 0),
         ("other", "4xx", 4),
-    ] {
-        let (name, labels) = (
-            "status_host_http_request_duration_seconds",
-            format!("route=\"{route}\",class=\"{class}\""),
-        );
-        assert_eq!(metrics.count(&format!("{name}_count{{{labels}}}")), count, "{labels}");
-        let bucket = format!("{name}_bucket{{le=\"+Inf\",{labels}}}");
-        assert_eq!(metrics.count(&bucket), count, "{labels}");
-        let sum = metrics.value(&format!("{name}_sum{{{labels}}}"));
-        assert_eq!(sum > 0.0, count > 0, "{labels}: {sum}");
+    ];
+    for (route, class, count) in rows {
+        assert_durations(&metrics, route, class, count);
     }
     // One connection each; one instance each unless rejected, and one at the start.
     assert_eq!(metrics.count("status_host_connections_accepted_total"), 26);
@@ -68,20 +76,12 @@ fn series_exist_before_the_first_event() {
     let metrics = server.metrics();
     let mut series = vec![
         "status_host_accept_failures_total".to_owned(),
-        "status_host_log_events_lost_total".to_owned(),
+        "status_host_log_events_dropped_total".to_owned(),
     ];
     for status in [200, 500, 502, 503, 504] {
         series.extend(["GET", "HEAD"].map(|method| requests(method, "/status", status)));
     }
-    for kind in [
-        "trap",
-        "timeout",
-        "memory",
-        "limit",
-        "no_response",
-        "error",
-        "invalid_response",
-    ] {
+    for kind in InvokeError::KINDS {
         series.push(format!("status_host_guest_failures_total{{kind=\"{kind}\"}}"));
     }
     for reason in ["limit", "flood"] {
@@ -95,7 +95,7 @@ fn series_exist_before_the_first_event() {
 
 #[test]
 fn clients_cannot_create_label_values() {
-    let server = TestServer::probe(&[]);
+    let server = TestServer::probe("");
     let series = || -> BTreeSet<_> {
         let metrics = server.metrics();
         let lines = metrics.0.lines().filter_map(|line| line.rsplit_once(' '));
@@ -122,7 +122,7 @@ fn clients_cannot_create_label_values() {
 
 #[test]
 fn duration_excludes_the_time_of_the_client() {
-    let server = TestServer::probe(&[]);
+    let server = TestServer::probe("");
     let mut stream = server.connect();
     let head = b"POST /count HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n\r\n";
     stream.write_all(head).unwrap();
@@ -142,7 +142,7 @@ fn duration_excludes_the_time_of_the_client() {
 #[test]
 fn guest_time_is_part_of_the_duration() {
     let _busy = busy_processors();
-    let server = TestServer::probe(&["--request-timeout", "200ms"]);
+    let server = TestServer::probe("--request-timeout 200ms");
     let created = "status_host_instance_creation_duration_seconds_sum";
     let first = server.metrics().value(created);
     for _ in 0..3 {
@@ -165,7 +165,7 @@ fn guest_time_is_part_of_the_duration() {
 #[test]
 fn instances_are_counted_while_they_live() {
     let _busy = busy_processors();
-    let server = TestServer::probe(&["--max-concurrency", "5", "--request-timeout", "2s"]);
+    let server = TestServer::probe("--max-concurrency 5 --request-timeout 2s");
     assert_eq!(server.metrics().count("status_host_instances_limit"), 5);
     let mut spinning = server.connect();
     spinning.write_all(b"GET /spin HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();

@@ -1,7 +1,13 @@
 //! Components written as text, for behaviour that no compiler produces.
 
+use std::path::Path;
+use std::sync::LazyLock;
+use std::{fs, process};
+
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::{Resolve, WorldId};
+
+use super::run;
 
 /// A component of the world `status` whose core module is `module`.
 #[track_caller]
@@ -24,3 +30,17 @@ pub fn world() -> (Resolve, WorldId) {
 
 /// The export of a core module that handles requests.
 pub const HANDLE: &str = r#"func (export "wasi:http/incoming-handler@0.2.12#handle") (param i32 i32)"#;
+
+/// The file of the compiled probe. Compiling takes longer than most tests, so that all of them share it.
+pub fn compiled_probe() -> &'static str {
+    static FILE: LazyLock<String> = LazyLock::new(|| {
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let (file, new) = (directory.join("probe.cwasm"), directory.join(process::id().to_string()));
+        let output = run(&["compile", probe_artifact::PATH, new.to_str().unwrap()], &[]);
+        assert!(output.status.success(), "{output:?}");
+        // Another run of the tests may be using the file.
+        fs::rename(new, &file).unwrap();
+        file.to_str().unwrap().to_owned()
+    });
+    &FILE
+}

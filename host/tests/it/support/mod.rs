@@ -6,6 +6,7 @@ pub mod component;
 pub mod log;
 pub mod metrics;
 pub mod process;
+pub mod seccomp;
 pub mod server;
 pub mod wait;
 

@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
+use super::component::compiled_probe;
 use super::log::{LogLines, messages};
 use super::{Process, Response, client, command, wait_until};
 
@@ -28,20 +29,21 @@ impl TestServer {
     /// Serves the embedded component.
     #[track_caller]
     pub fn start() -> Self {
-        Self::with_options(&[])
+        Self::with_options("")
     }
 
+    /// As [`TestServer::start`], with options that are separated by spaces.
     #[track_caller]
-    pub fn with_options(options: &[&str]) -> Self {
+    pub fn with_options(options: &str) -> Self {
         let mut command = command::status_host();
-        command.args(options);
+        command.args(options.split_whitespace());
         Self::spawn(command)
     }
 
     /// Serves the probe: each of its paths is another way to behave.
     #[track_caller]
-    pub fn probe(options: &[&str]) -> Self {
-        Self::with_options(&[&["--component", probe_artifact::PATH], options].concat())
+    pub fn probe(options: &str) -> Self {
+        Self::with_options(&format!("--component {} {options}", compiled_probe()))
     }
 
     /// Serves on an inherited socket.
@@ -54,7 +56,7 @@ impl TestServer {
     pub fn spawn(mut command: Command) -> Self {
         let mut process = Process::spawn(command.env("LISTEN", "127.0.0.1:0").stderr(Stdio::piped()));
         let mut log = LogLines::new(process.0.stderr.take().unwrap());
-        let start = log.wait_for("serving /status");
+        let start = log.wait_for("serving");
         let mut before = log.take();
         before.pop();
         Self {
@@ -164,8 +166,7 @@ impl TestServer {
             // The admin port does not limit itself to the file descriptors that exist. The service port does.
             connections.push(client::connect(self.admin.unwrap()));
             connections.push(self.connect());
-            self.has_logged("cannot accept a connection on the admin port")
-                && self.has_logged("cannot accept a connection")
+            self.has_logged("accept failed on the admin port") && self.has_logged("accept failed")
         });
         connections
     }
@@ -213,7 +214,7 @@ impl TestServer {
         let log = self.wait_for_success();
         assert_eq!(
             messages(&log).last(),
-            Some(&"a second signal; closing what is left"),
+            Some(&"second signal; closing remaining connections"),
             "{log:?}"
         );
         log
