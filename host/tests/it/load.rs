@@ -14,7 +14,7 @@ use crate::support::{TestServer, connect, get_keep_alive};
 
 fn start() -> TestServer {
     let binary = std::env::var_os("STATUS_HOST").expect("STATUS_HOST is the path of the binary");
-    TestServer::spawn(test_environment(Command::new(binary)))
+    TestServer::spawn(&mut test_environment(Command::new(binary)))
 }
 
 /// Brings many connections into a bad state by `abuse`, and sends requests on another one.

@@ -8,9 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::component::compiled_probe;
 use crate::support::log::{LogLines, messages};
-use crate::support::{
-    Process, TestServer, assert_refused, get_keep_alive, run, send, status_host, with_inherited_socket,
-};
+use crate::support::{Process, TestServer, get_keep_alive, send, status_host, with_inherited_socket};
 
 const TRACE: &str = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n";
 const TRACE_ID: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -47,37 +45,30 @@ fn each_line_has_time_severity_and_message() {
     assert!(log[1]["admin"].as_str().unwrap().starts_with("127.0.0.1:"));
 }
 
+/// The trace in the log of a failed request with this header.
+#[track_caller]
+fn logged_trace(project: &str, header: &str) -> Value {
+    let mut command = status_host();
+    command.args(["--component", compiled_probe()]);
+    let server = TestServer::spawn(command.env("GOOGLE_CLOUD_PROJECT", project));
+    get(&server, "/trap", header);
+    server.stop()[0][TRACE_FIELD].clone()
+}
+
 #[test]
 fn traceparent_is_logged_with_a_failure() {
-    let server = TestServer::probe("");
-    get(&server, "/trap", TRACE);
-    assert_eq!(server.stop()[0][TRACE_FIELD], TRACE_ID);
+    assert_eq!(logged_trace("", TRACE), TRACE_ID);
 }
 
 #[test]
 fn invalid_traceparent_is_ignored() {
-    let server = TestServer::probe("");
-    get(&server, "/silent", "traceparent: nonsense\r\n");
-    let log = server.stop();
-    assert!(log[0].get(TRACE_FIELD).is_none(), "{log:?}");
+    assert_eq!(logged_trace("", "traceparent: nonsense\r\n"), Value::Null);
 }
 
 #[test]
 fn trace_is_linked_to_its_project() {
-    let mut command = status_host();
-    command.args(["--component", compiled_probe()]);
-    command.env("GOOGLE_CLOUD_PROJECT", "my-project");
-    let server = TestServer::spawn(command);
-    get(&server, "/trap", TRACE);
     let name = format!("projects/my-project/traces/{TRACE_ID}");
-    assert_eq!(server.stop()[0][TRACE_FIELD], name);
-}
-
-#[test]
-fn empty_project_is_ignored() {
-    let server = TestServer::probe("--google-cloud-project=");
-    get(&server, "/trap", TRACE);
-    assert_eq!(server.stop()[0][TRACE_FIELD], TRACE_ID);
+    assert_eq!(logged_trace("my-project", TRACE), name);
 }
 
 #[test]
@@ -108,12 +99,7 @@ fn access_log_has_the_fields_of_google_cloud_and_no_secrets() {
     let seconds: f64 = latency.as_str().unwrap().strip_suffix('s').unwrap().parse().unwrap();
     assert!(seconds > 0.0, "{latency}");
     assert!(first.remove("responseSize").unwrap().as_u64().unwrap() > 100);
-    let expected = json!({
-        "requestMethod": "GET",
-        "requestUrl": "/status",
-        "status": 200,
-        "protocol": "HTTP/1.1",
-    });
+    let expected = json!({"requestMethod": "GET", "requestUrl": "/status", "status": 200, "protocol": "HTTP/1.1"});
     assert_eq!(Value::from(first), expected);
     assert_eq!(log[1]["httpRequest"]["requestMethod"], "POST");
     assert_eq!(log[1]["httpRequest"]["status"], 405);
@@ -133,14 +119,6 @@ fn access_log_can_be_sampled() {
     }
     drop(stream);
     assert_eq!(access_log(server.stop()).len(), 10);
-}
-
-#[test]
-fn invalid_sampling_fraction_is_refused() {
-    for share in ["", "all", "-0.1", "1.1", "NaN", "10%"] {
-        let output = run(&["--listen", "127.0.0.1:0", "--access-log", share], &[]);
-        assert_refused(&output, 2, &["--access-log", "not between 0 and 1"]);
-    }
 }
 
 /// The log of a server whose component fails once and that rejects one request.
@@ -174,13 +152,4 @@ fn log_level_selects_events() {
     assert_eq!(rejected["status"], 400);
     let detail = rejected["detail"].as_str().unwrap();
     assert!(detail.contains("request line"), "{detail}");
-}
-
-#[test]
-fn invalid_log_level_is_refused() {
-    for level in ["loud", "info,loud", "status_host=loud", "info,[span]=debug"] {
-        let output = run(&["--listen", "127.0.0.1:0", "--log-level", level], &[]);
-        let message = "none of off, error, warn, info, debug and trace";
-        assert_refused(&output, 2, &["--log-level", message]);
-    }
 }

@@ -13,7 +13,7 @@ fn guest_environment_has_two_variables() {
     for name in ["SECRET", "PATH", "APP_VERSION_", "app_version"] {
         command.env(name, "value");
     }
-    let server = TestServer::spawn(command);
+    let server = TestServer::spawn(&mut command);
     let expected = format!("APP_VERSION={VERSION}\nCOMMIT_SHA={COMMIT}\n");
     server.get("/environment").assert_is(200, &expected);
     server.stop();

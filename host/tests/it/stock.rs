@@ -124,7 +124,7 @@ fn standalone_component_needs_no_option() {
     for name in ["APP_VERSION", "COMMIT_SHA"] {
         host.env(name, variable(name));
     }
-    let server = TestServer::spawn(host);
+    let server = TestServer::spawn(&mut host);
     assert_same_responses(&stock, &server);
     server.stop();
 }

@@ -37,7 +37,7 @@ fn silent_admin_connections_keep_nobody_out() {
 #[test]
 fn flooded_service_leaves_file_descriptors_to_the_admin_port() {
     for fd_limit in [64, 256] {
-        let server = TestServer::spawn(with_fd_limit(fd_limit));
+        let server = TestServer::spawn(&mut with_fd_limit(fd_limit));
         let limit = server.metrics().count("status_host_connections_limit");
         assert!(limit < u64::from(fd_limit), "{limit}");
         let flood: Vec<_> = (0..3 * fd_limit).map(|_| server.connect()).collect();

@@ -38,9 +38,27 @@ fn limit_out_of_range_is_refused() {
 }
 
 #[test]
-fn unknown_lockdown_mode_is_refused() {
-    let output = run(&["--lockdown", "maybe"], &[]);
-    assert_refused(&output, 2, &["--lockdown", "off, on, require, kill"]);
+fn value_that_is_not_one_of_the_choices_is_refused() {
+    for (option, values, message) in [
+        (
+            "--admin",
+            " 9090 :9090 on localhost:9090 127.0.0.1",
+            "neither off nor an IP address and a port",
+        ),
+        ("--access-log", " all -0.1 1.1 NaN 10%", "not between 0 and 1"),
+        (
+            "--log-level",
+            "loud info,loud status_host=loud info,[span]=debug",
+            "none of off, error, warn, info, debug and trace",
+        ),
+        ("--log-format", " xml", "auto, json, text"),
+        ("--lockdown", " maybe", "off, on, require, kill"),
+    ] {
+        for value in values.split(' ') {
+            let output = run(&["--listen", "127.0.0.1:0", option, value], &[]);
+            assert_refused(&output, 2, &[option, message]);
+        }
+    }
 }
 
 #[test]

@@ -22,9 +22,7 @@ fn start_is_logged_with_address_and_component() {
 
 #[test]
 fn variables_of_tokio_are_ignored() {
-    let mut command = status_host();
-    command.env("TOKIO_WORKER_THREADS", "x");
-    let server = TestServer::spawn(command);
+    let server = TestServer::spawn(status_host().env("TOKIO_WORKER_THREADS", "x"));
     assert_eq!(server.get("/status").status, 200);
     server.stop();
 }

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::num::NonZeroUsize;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
 use std::sync::mpsc::channel;
@@ -94,55 +94,61 @@ fn map(protection: ProtFlags) -> nix::Result<std::ptr::NonNull<std::ffi::c_void>
     }
 }
 
+/// The file that a test below tries to use. It fails here, before anything is locked, unless `run_locked` runs it.
+fn file() -> PathBuf {
+    env::var_os(FILE).expect("run by `run_locked`").into()
+}
+
 /// Attempts each, and prints the outcomes.
-fn attempt(attempts: &[Attempt]) {
-    let file = env::var_os(FILE).expect("run by `run_locked` only");
+fn attempt(file: &Path, attempts: &[Attempt]) {
     for (what, attempt) in attempts {
-        let outcome =
-            attempt(Path::new(&file)).map_or_else(|error| format!("{:?}", error.kind()), |()| "done".to_owned());
+        let outcome = attempt(file).map_or_else(|error| format!("{:?}", error.kind()), |()| "done".to_owned());
         println!("\ntried to {what}: {outcome}");
     }
+}
+
+fn attempt_all(file: &Path) {
+    attempt(file, &BY_LANDLOCK);
+    attempt(file, &BY_SECCOMP);
 }
 
 #[test]
 #[ignore = "locks its own process"]
 fn with_landlock_and_seccomp() {
+    let file = file();
     LazyLock::force(&LISTENER);
     let filesystem = restrict_filesystem(LockdownMode::On);
-    let (sender, receiver) = channel();
+    let (sender, receiver) = channel::<PathBuf>();
     // Seccomp applies to threads that exist before it as well.
-    let thread = thread::spawn(move || {
-        receiver.recv().unwrap();
-        attempt(&BY_LANDLOCK);
-        attempt(&BY_SECCOMP);
-    });
+    let thread = thread::spawn(move || attempt_all(&receiver.recv().unwrap()));
     filesystem.restrict_syscalls().unwrap();
-    attempt(&BY_LANDLOCK);
-    attempt(&BY_SECCOMP);
-    sender.send(()).unwrap();
+    attempt_all(&file);
+    sender.send(file).unwrap();
     thread.join().unwrap();
 }
 
 #[test]
 #[ignore = "locks its own process"]
 fn with_landlock() {
+    let file = file();
     let _filesystem = restrict_filesystem(LockdownMode::On);
-    attempt(&BY_LANDLOCK);
+    attempt(&file, &BY_LANDLOCK);
 }
 
 #[test]
 #[ignore = "locks its own process"]
 fn with_kill() {
+    let file = file();
     restrict_filesystem(LockdownMode::Kill).restrict_syscalls().unwrap();
-    attempt(&BY_LANDLOCK);
+    attempt(&file, &BY_LANDLOCK);
 }
 
 #[test]
-#[ignore = "compared with the others, in its own process"]
+#[ignore = "becomes another user"]
 fn without_lockdown() {
+    let file = file();
     restrict_filesystem(LockdownMode::Off).restrict_syscalls().unwrap();
-    attempt(&BY_LANDLOCK);
-    attempt(&BY_SECCOMP);
+    attempt_all(&file);
 }
 
 /// Runs one of the tests above in its own process; returns what it printed for each attempt.

@@ -35,9 +35,7 @@ impl TestServer {
     /// As [`TestServer::start`], with options that are separated by spaces.
     #[track_caller]
     pub fn with_options(options: &str) -> Self {
-        let mut command = command::status_host();
-        command.args(options.split_whitespace());
-        Self::spawn(command)
+        Self::spawn(command::status_host().args(options.split_whitespace()))
     }
 
     /// Serves the probe: each of its paths is another way to behave.
@@ -49,11 +47,14 @@ impl TestServer {
     /// Serves on an inherited socket.
     #[track_caller]
     pub fn inherit(listener: &TcpListener, arguments: &str) -> Self {
-        Self::spawn(command::with_inherited_socket(listener.try_clone().unwrap(), arguments))
+        Self::spawn(&mut command::with_inherited_socket(
+            listener.try_clone().unwrap(),
+            arguments,
+        ))
     }
 
     #[track_caller]
-    pub fn spawn(mut command: Command) -> Self {
+    pub fn spawn(command: &mut Command) -> Self {
         let mut process = Process::spawn(command.env("LISTEN", "127.0.0.1:0").stderr(Stdio::piped()));
         let mut log = LogLines::new(process.0.stderr.take().unwrap());
         let start = log.wait_for("serving");
