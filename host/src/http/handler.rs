@@ -128,10 +128,10 @@ async fn collect_body<B: Body<Data = Bytes> + Unpin>(mut body: B) -> Result<Byte
 
 fn log_failure(failure: &InvokeError, trace: Option<&str>) {
     let message: String = failure.to_string().chars().take(MAX_LOGGED_CHARS).collect();
-    if let InvokeError::Overloaded(_) = failure {
-        warn!(error = message, trace, "instance limit reached");
-    } else {
-        error!(error = message, trace, "component failed");
+    match failure {
+        InvokeError::Overloaded(_) => warn!(error = message, trace, "instance limit reached"),
+        InvokeError::Host(_) => error!(error = message, trace, "request failed"),
+        _ => error!(error = message, trace, "component failed"),
     }
 }
 
@@ -142,6 +142,7 @@ fn error_response(failure: &InvokeError) -> Response<Full<Bytes>> {
             let overloaded = Rejection::new(StatusCode::SERVICE_UNAVAILABLE, "too many requests in flight");
             return with_retry_after(problem(overloaded));
         }
+        InvokeError::Host(_) => (StatusCode::INTERNAL_SERVER_ERROR, "the server failed"),
         InvokeError::Trap(_) | InvokeError::Limit(_) => (StatusCode::INTERNAL_SERVER_ERROR, "the component failed"),
         InvokeError::Timeout(_) => (StatusCode::GATEWAY_TIMEOUT, "the component did not respond in time"),
         InvokeError::NoResponse
@@ -150,4 +151,17 @@ fn error_response(failure: &InvokeError) -> Response<Full<Bytes>> {
         | InvokeError::BodyTooLarge => (StatusCode::BAD_GATEWAY, "the component returned no valid response"),
     };
     problem(Rejection::new(status, detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_failure_is_not_blamed_on_the_component() {
+        let failure = InvokeError::Host(wasmtime::Error::msg("no authority"));
+        log_failure(&failure, None);
+        assert_eq!(failure.kind(), None);
+        assert_eq!(error_response(&failure).status(), StatusCode::INTERNAL_SERVER_ERROR);
+    }
 }

@@ -140,8 +140,8 @@ impl Sandbox {
         let request = request.map(|body| body.map_err(|never| -> wasmtime_wasi_http::Error { match never {} }));
         let request = http
             .new_incoming_request(Scheme::Http, request)
-            .map_err(InvokeError::Trap)?;
-        let out = http.new_response_outparam(sender).map_err(InvokeError::Trap)?;
+            .map_err(InvokeError::Host)?;
+        let out = http.new_response_outparam(sender).map_err(InvokeError::Host)?;
         let instance = self.instantiate(&mut store, instantiated).await?;
         let handler = instance.wasi_http_incoming_handler();
         handler

@@ -17,6 +17,9 @@ pub enum InvokeError {
     /// All instances of the pool are in use.
     #[error("no instance is available: {0}")]
     Overloaded(wasmtime::Error),
+    /// The host could not pass the request to the guest.
+    #[error("the host cannot pass the request to the component: {0:#}")]
+    Host(wasmtime::Error),
     /// The guest trapped, or could not be instantiated.
     #[error("the component trapped: {0:#}")]
     Trap(wasmtime::Error),
@@ -56,7 +59,7 @@ impl InvokeError {
     #[must_use]
     pub fn kind(&self) -> Option<&'static str> {
         Some(match self {
-            Self::Overloaded(_) => return None,
+            Self::Overloaded(_) | Self::Host(_) => return None,
             Self::Trap(_) => "trap",
             Self::Limit(LimitExceeded::Memory(..)) => "memory",
             Self::Limit(LimitExceeded::Table(_) | LimitExceeded::Resources) => "limit",

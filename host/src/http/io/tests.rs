@@ -20,13 +20,13 @@ const HEADER: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 const HEAD: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 
-struct Reader {
+struct Connection {
     client: DuplexStream,
     reader: ValidatingReader<DuplexStream>,
     close: Arc<CloseState>,
 }
 
-impl Reader {
+impl Connection {
     fn new() -> Self {
         let (client, server) = duplex(64 * 1024);
         let close = Arc::new(CloseState::default());
@@ -60,25 +60,25 @@ impl Reader {
 
 #[tokio::test(start_paused = true)]
 async fn complete_head_is_released_unchanged() {
-    let mut reader = Reader::new();
-    reader.send(HEAD).await;
-    assert_eq!(reader.read().await, HEAD);
-    assert_eq!(reader.rejected_with(), None);
+    let mut connection = Connection::new();
+    connection.send(HEAD).await;
+    assert_eq!(connection.read().await, HEAD);
+    assert_eq!(connection.rejected_with(), None);
 }
 
 #[tokio::test(start_paused = true)]
 async fn pipelined_heads_are_released_one_at_a_time() {
-    let mut reader = Reader::new();
+    let mut connection = Connection::new();
     let second = b"HEAD /b HTTP/1.1\r\nhost: a\r\n\r\n";
-    reader.send(&[b"\r\n\r\n", HEAD, b"\r\n", second].concat()).await;
-    assert_eq!(reader.read().await, HEAD);
-    assert_eq!(reader.read().await, second);
+    connection.send(&[b"\r\n\r\n", HEAD, b"\r\n", second].concat()).await;
+    assert_eq!(connection.read().await, HEAD);
+    assert_eq!(connection.read().await, second);
 }
 
 #[tokio::test(start_paused = true)]
 async fn head_in_pieces_is_released_once_complete() {
-    let mut reader = Reader::new();
-    let (mut client, mut hyper) = (reader.client, reader.reader);
+    let mut connection = Connection::new();
+    let (mut client, mut hyper) = (connection.client, connection.reader);
     let send = async {
         for byte in HEAD {
             tokio::time::sleep(HEADER / 60).await;
@@ -89,18 +89,18 @@ async fn head_in_pieces_is_released_once_complete() {
     let mut bytes = [0; 1024];
     let (client, length) = tokio::join!(send, hyper.read(&mut bytes));
     assert_eq!(bytes.get(..length.unwrap()), Some(HEAD));
-    (reader.client, reader.reader) = (client, hyper);
-    assert_eq!(reader.rejected_with(), None);
+    (connection.client, connection.reader) = (client, hyper);
+    assert_eq!(connection.rejected_with(), None);
 }
 
 #[tokio::test(start_paused = true)]
 async fn released_head_is_copied_in_parts_into_a_small_buffer() {
-    let mut reader = Reader::new();
-    reader.send(&[HEAD, HEAD].concat()).await;
+    let mut connection = Connection::new();
+    connection.send(&[HEAD, HEAD].concat()).await;
     let mut bytes = [0; 10];
     let mut received = Vec::new();
     while received.len() < HEAD.len() {
-        let length = reader.reader.read(&mut bytes).await.unwrap();
+        let length = connection.reader.read(&mut bytes).await.unwrap();
         received.extend_from_slice(bytes.get(..length).unwrap());
     }
     assert_eq!(received, HEAD);
@@ -108,26 +108,26 @@ async fn released_head_is_copied_in_parts_into_a_small_buffer() {
 
 #[tokio::test(start_paused = true)]
 async fn body_passes_with_everything_behind_it() {
-    let mut reader = Reader::new();
+    let mut connection = Connection::new();
     let head = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\n";
-    reader.send(&[head, &b"ab"[..]].concat()).await;
-    assert_eq!(reader.read().await, [head, &b"ab"[..]].concat());
-    reader.send(b"c\n").await;
-    assert_eq!(reader.read().await, b"c\n");
+    connection.send(&[head, &b"ab"[..]].concat()).await;
+    assert_eq!(connection.read().await, [head, &b"ab"[..]].concat());
+    connection.send(b"c\n").await;
+    assert_eq!(connection.read().await, b"c\n");
 }
 
 #[tokio::test(start_paused = true)]
 async fn rejected_head_is_replaced_and_closes() {
     for (method, placeholder) in [("GET", PLACEHOLDER_REQUEST), ("HEAD", PLACEHOLDER_HEAD_REQUEST)] {
-        let mut reader = Reader::new();
-        reader.send(HEAD).await;
-        reader.send(format!("{method} / HTTP/1.1\r\n\r\n").as_bytes()).await;
-        reader.send(HEAD).await;
-        assert_eq!(reader.read().await, HEAD);
-        assert_eq!(reader.rejected_with(), None, "before its turn");
-        assert_eq!(reader.read().await, placeholder);
-        assert_eq!(reader.rejected_with(), Some(StatusCode::BAD_REQUEST));
-        assert_eq!(reader.read().await, b"", "nothing after a rejection");
+        let mut connection = Connection::new();
+        connection.send(HEAD).await;
+        connection.send(format!("{method} / HTTP/1.1\r\n\r\n").as_bytes()).await;
+        connection.send(HEAD).await;
+        assert_eq!(connection.read().await, HEAD);
+        assert_eq!(connection.rejected_with(), None, "before its turn");
+        assert_eq!(connection.read().await, placeholder);
+        assert_eq!(connection.rejected_with(), Some(StatusCode::BAD_REQUEST));
+        assert_eq!(connection.read().await, b"", "nothing after a rejection");
     }
 }
 
@@ -137,58 +137,58 @@ async fn oversized_head_is_rejected_before_its_end() {
         ("GET /", StatusCode::URI_TOO_LONG),
         ("GET / HTTP/1.1\r\nx: ", StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
     ] {
-        let mut reader = Reader::new();
-        reader
+        let mut connection = Connection::new();
+        connection
             .send(format!("{start}{}", "a".repeat(16 * 1024)).as_bytes())
             .await;
-        assert_eq!(reader.read().await, PLACEHOLDER_REQUEST);
-        assert_eq!(reader.rejected_with(), Some(status));
+        assert_eq!(connection.read().await, PLACEHOLDER_REQUEST);
+        assert_eq!(connection.rejected_with(), Some(status));
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn first_head_is_late_after_the_header_timeout() {
-    let (mut reader, start) = (Reader::new(), Instant::now());
-    assert_eq!(reader.read().await, b"");
-    assert_eq!((start.elapsed(), reader.rejected_with()), (HEADER, None));
+    let (mut connection, start) = (Connection::new(), Instant::now());
+    assert_eq!(connection.read().await, b"");
+    assert_eq!((start.elapsed(), connection.rejected_with()), (HEADER, None));
 }
 
 #[tokio::test(start_paused = true)]
 async fn empty_lines_do_not_extend_the_header_timeout() {
-    let (mut reader, start) = (Reader::new(), Instant::now());
-    reader.send(b"\r\n\r\n").await;
-    assert_eq!(reader.read().await, b"");
-    assert_eq!((start.elapsed(), reader.rejected_with()), (HEADER, None));
+    let (mut connection, start) = (Connection::new(), Instant::now());
+    connection.send(b"\r\n\r\n").await;
+    assert_eq!(connection.read().await, b"");
+    assert_eq!((start.elapsed(), connection.rejected_with()), (HEADER, None));
 }
 
 #[tokio::test(start_paused = true)]
 async fn incomplete_head_is_rejected_after_the_header_timeout() {
-    let (mut reader, start) = (Reader::new(), Instant::now());
-    reader.send(b"GET /").await;
-    assert_eq!(reader.read().await, PLACEHOLDER_REQUEST);
+    let (mut connection, start) = (Connection::new(), Instant::now());
+    connection.send(b"GET /").await;
+    assert_eq!(connection.read().await, PLACEHOLDER_REQUEST);
     assert_eq!(
-        (start.elapsed(), reader.rejected_with()),
+        (start.elapsed(), connection.rejected_with()),
         (HEADER, Some(StatusCode::REQUEST_TIMEOUT))
     );
-    assert_eq!(reader.read().await, b"");
+    assert_eq!(connection.read().await, b"");
 }
 
 #[tokio::test(start_paused = true)]
 async fn idle_connection_closes_after_the_keep_alive_timeout() {
-    let mut reader = Reader::new();
-    reader.send(HEAD).await;
-    reader.read().await;
+    let mut connection = Connection::new();
+    connection.send(HEAD).await;
+    connection.read().await;
     let start = Instant::now();
-    assert_eq!(reader.read().await, b"");
-    assert_eq!((start.elapsed(), reader.rejected_with()), (KEEP_ALIVE, None));
+    assert_eq!(connection.read().await, b"");
+    assert_eq!((start.elapsed(), connection.rejected_with()), (KEEP_ALIVE, None));
 }
 
 #[tokio::test(start_paused = true)]
 async fn header_timeout_starts_with_the_first_byte_of_a_later_head() {
-    let mut reader = Reader::new();
-    reader.send(HEAD).await;
-    reader.read().await;
-    let (mut client, mut hyper) = (reader.client, reader.reader);
+    let mut connection = Connection::new();
+    connection.send(HEAD).await;
+    connection.read().await;
+    let (mut client, mut hyper) = (connection.client, connection.reader);
     let start = Instant::now();
     let send = async {
         tokio::time::sleep(KEEP_ALIVE / 2).await;
@@ -202,30 +202,30 @@ async fn header_timeout_starts_with_the_first_byte_of_a_later_head() {
 
 #[tokio::test(start_paused = true)]
 async fn shutdown_leaves_idle_connection_a_grace_period() {
-    let mut reader = Reader::new();
-    reader.close.begin_shutdown();
+    let mut connection = Connection::new();
+    connection.close.begin_shutdown();
     let start = Instant::now();
-    assert_eq!(reader.read().await, b"");
+    assert_eq!(connection.read().await, b"");
     assert_eq!(start.elapsed(), SHUTDOWN_READ_GRACE);
 }
 
 #[tokio::test(start_paused = true)]
 async fn shutdown_leaves_incomplete_head_the_header_timeout() {
-    let mut reader = Reader::new();
-    reader.close.begin_shutdown();
-    reader.send(b"GET /").await;
+    let mut connection = Connection::new();
+    connection.close.begin_shutdown();
+    connection.send(b"GET /").await;
     let start = Instant::now();
-    assert_eq!(reader.read().await, PLACEHOLDER_REQUEST);
+    assert_eq!(connection.read().await, PLACEHOLDER_REQUEST);
     assert_eq!(start.elapsed(), HEADER);
 }
 
 #[tokio::test(start_paused = true)]
 async fn client_that_closes_ends_the_input() {
-    let mut reader = Reader::new();
-    reader.send(b"GET /").await;
-    reader.client.shutdown().await.unwrap();
-    assert_eq!(reader.read().await, b"");
-    assert_eq!(reader.rejected_with(), None);
+    let mut connection = Connection::new();
+    connection.send(b"GET /").await;
+    connection.client.shutdown().await.unwrap();
+    assert_eq!(connection.read().await, b"");
+    assert_eq!(connection.rejected_with(), None);
 }
 
 fn writer(capacity: usize) -> (DuplexStream, TimeoutWriter<DuplexStream>, Arc<CloseState>) {

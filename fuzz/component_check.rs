@@ -1,11 +1,10 @@
-//! What holds for the answer of the component, whatever it is asked and granted. The fuzz target and the replay of its
-//! corpus share it.
+//! Invariants of the component's response to any input, for the fuzz target and the test that replays its corpus.
 
 use serde_json::Value;
 use status_component::status::{Method, respond};
 
-/// Checks the answer to a request that is written as four lines: method, target, version, commit. What is missing is not
-/// granted.
+/// Checks the response to `bytes`: up to four lines with method, target, version and commit. Without its line, a variable
+/// is not set.
 pub fn check(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let mut lines = text.splitn(4, '\n');
@@ -15,12 +14,12 @@ pub fn check(bytes: &[u8]) {
         _ => Method::Other,
     };
     let target = lines.next();
-    let granted: Vec<_> = ["APP_VERSION", "COMMIT_SHA"]
+    let variables: Vec<_> = ["APP_VERSION", "COMMIT_SHA"]
         .into_iter()
         .zip(lines)
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    let response = respond(method, target, &granted);
+    let response = respond(method, target, &variables);
     let header = |name| {
         response
             .headers
@@ -39,10 +38,10 @@ pub fn check(bytes: &[u8]) {
     match response.status {
         200 => {
             let application = &body["myapplication"][0];
-            assert_eq!(application["version"], granted[0].1);
-            assert_eq!(application["lastcommitsha"], granted[1].1);
+            assert_eq!(application["version"], variables[0].1);
+            assert_eq!(application["lastcommitsha"], variables[1].1);
         }
-        500 => assert!(granted.len() < 2),
+        500 => assert!(variables.len() < 2),
         status => assert!((status == 404 || status == 405) && body["status"] == status),
     }
 }
