@@ -1,8 +1,8 @@
-//! Sets the size of the component's stack.
+//! Sets the stack size of the WebAssembly module.
 
-#![allow(clippy::print_stdout, reason = "this is how a build script speaks to cargo")]
+#![allow(clippy::print_stdout, reason = "cargo reads its instructions from stdout")]
 
-/// Bytes. The linker's own 1 MiB would make a memory of 17 pages, most of which every request would pay for.
+/// In bytes. With the linker's default of 1 MiB, every instance would start with 17 pages of memory instead of one.
 const STACK_SIZE: u32 = 16 * 1024;
 
 fn main() {

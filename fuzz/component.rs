@@ -1,8 +1,8 @@
-//! Requests and variables as a host could hand them over, through the function that decides.
+//! Fuzzes the component's request logic with arbitrary requests and variables.
 #![no_main]
 
-mod statement;
+mod component_check;
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| statement::check(bytes));
+fuzz_target!(|bytes: &[u8]| component_check::check(bytes));

@@ -1,48 +1,57 @@
-//! One connection with the component that is served, in memory. The fuzz target and the replay of its corpus share it.
+//! A server with the embedded component, over an in-memory stream, for the fuzz target and the tests.
 
 use std::ffi::OsString;
 use std::sync::Arc;
 
-use status_host::config::{self, Cli};
-use status_host::sandbox::{self, Grant, Sandbox};
-use status_host::server::{Admission, Observer, Service};
-use status_host::telemetry::{Exposition, Metrics, Sample};
+use status_host::cli::{self, Cli};
+use status_host::http::{Admission, ConnectionLimits, Http1Server, RequestRecorder};
+use status_host::logging::Sampler;
+use status_host::metrics::{Metrics, MetricsRegistry};
+use status_host::sandbox::{self, GuestEnv, InvokeError, Limits, Sandbox};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex, split};
 use tokio::runtime::{Builder, Runtime};
 
-/// A service with its defaults, and what runs it.
-pub fn service() -> (Runtime, Service) {
-    let Ok(Cli { limits, .. }) = config::parse([OsString::from("status-host")]) else {
-        panic!("the defaults are not valid")
+/// Returns a server with default limits, except that no timeout expires on a busy machine.
+pub fn service() -> (Runtime, Http1Server) {
+    let args = ["status-host", "--request-timeout=1h", "--client-timeout=1h"];
+    let Ok(Cli { serve, .. }) = cli::parse(args.map(OsString::from)) else {
+        panic!("invalid arguments")
     };
-    let engine = sandbox::engine(limits.max_concurrency).unwrap();
-    let loaded = sandbox::load(&engine, None).unwrap();
-    let grant = Grant::new("1".to_owned(), "2".to_owned());
-    let metrics = Arc::new(Metrics::new(Exposition::default().add_host()));
-    let sandbox = Sandbox::new(&loaded, grant, limits.sandbox(), Arc::clone(&metrics)).unwrap();
-    let observer = Observer::new(metrics, Sample::new(0));
-    let runtime = Builder::new_current_thread().enable_time().build().unwrap();
-    (
-        runtime,
-        Service::new(sandbox, observer, ([127, 0, 0, 1], 5000).into(), &limits),
-    )
+    let engine = sandbox::engine(serve.limits.max_concurrency).unwrap();
+    let component = sandbox::load(&engine, None).unwrap();
+    let env = GuestEnv::new("1".to_owned(), "2".to_owned());
+    let limits = Limits {
+        timeout: serve.limits.request_timeout,
+        memory: serve.limits.max_memory,
+    };
+    let sandbox = Sandbox::new(&component, env, limits).unwrap();
+    sandbox.spawn_epoch_thread().unwrap();
+    let metrics = Metrics::register(MetricsRegistry::default().host_scope(), &InvokeError::KINDS);
+    let recorder = RequestRecorder::new(Arc::new(metrics), Sampler::new(0));
+    let limits = ConnectionLimits {
+        client_timeout: serve.limits.client_timeout,
+        idle_timeout: serve.limits.idle_timeout,
+        max_body: serve.limits.max_body,
+    };
+    let server = Http1Server::new(sandbox, recorder, ([127, 0, 0, 1], 5000).into(), limits);
+    (Builder::new_current_thread().enable_time().build().unwrap(), server)
 }
 
-/// What comes back where a client sends `bytes` and no more.
-pub fn answer((runtime, service): &(Runtime, Service), bytes: &[u8]) -> Vec<u8> {
-    let (client, server) = duplex(64 * 1024);
+/// Returns the output of the server for a client that sends `bytes` and then closes its writing side.
+pub fn answer((runtime, server): &(Runtime, Http1Server), bytes: &[u8]) -> Vec<u8> {
+    let (client, stream) = duplex(64 * 1024);
     let (mut reader, mut writer) = split(client);
     let send = async {
-        // Fails where the service has heard enough.
+        // Fails if the server closes the connection early.
         let _ = writer.write_all(bytes).await;
         let _ = writer.shutdown().await;
     };
     let receive = async {
-        let mut answer = Vec::new();
-        reader.read_to_end(&mut answer).await.unwrap();
-        answer
+        let mut output = Vec::new();
+        reader.read_to_end(&mut output).await.unwrap();
+        output
     };
-    let serve = service.serve(server, Admission::Granted);
-    let ((), (), answer) = runtime.block_on(async { tokio::join!(serve, send, receive) });
-    answer
+    let serve = server.serve(stream, Admission::Admitted);
+    let ((), (), output) = runtime.block_on(async { tokio::join!(serve, send, receive) });
+    output
 }

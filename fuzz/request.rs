@@ -1,4 +1,4 @@
-//! Bytes as a client could send them, through a whole connection and the component that is served.
+//! Fuzzes a connection, and the component behind it, with arbitrary bytes from the client.
 #![no_main]
 
 mod connection;
@@ -7,9 +7,9 @@ mod responses;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use status_host::server::Service;
+use status_host::http::Http1Server;
 use tokio::runtime::Runtime;
 
-static SERVICE: LazyLock<(Runtime, Service)> = LazyLock::new(connection::service);
+static SERVICE: LazyLock<(Runtime, Http1Server)> = LazyLock::new(connection::service);
 
 fuzz_target!(|bytes: &[u8]| responses::check(&connection::answer(&SERVICE, bytes)));

@@ -1,5 +1,5 @@
-//! Load from public tools: wrk asks as fast as answers come (a closed loop), oha at a rate (an open loop, with the
-//! latency counted from when a request was due, which corrects for coordinated omission).
+//! Load generators: wrk sends the next request after each response (closed loop), oha sends at a fixed rate (open loop)
+//! and measures latency from the scheduled time, which corrects for coordinated omission.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -8,21 +8,21 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// How load is put on a server.
+/// The settings of the load generators.
 pub(crate) struct Load<'a> {
     pub(crate) oha: &'a Path,
     pub(crate) seconds: u32,
 }
 
-/// What a closed loop came to.
+/// The result of a closed loop.
 pub(crate) struct Throughput {
-    /// Answers per second.
+    /// Responses per second.
     pub(crate) rate: f64,
-    /// Answers.
-    pub(crate) answers: f64,
+    /// Number of responses.
+    pub(crate) responses: f64,
 }
 
-/// What an open loop came to, in milliseconds.
+/// The result of an open loop, in milliseconds.
 pub(crate) struct Latency {
     pub(crate) p50: f64,
     pub(crate) p99: f64,
@@ -30,7 +30,7 @@ pub(crate) struct Latency {
 }
 
 impl Load<'_> {
-    /// Asks over `connections` as fast as answers come.
+    /// Sends requests over `connections` as fast as responses arrive.
     pub(crate) fn saturate(&self, address: SocketAddr, connections: u32) -> Result<Throughput, Box<dyn Error>> {
         let text = output(Command::new("wrk").args([
             "--threads=1",
@@ -40,18 +40,18 @@ impl Load<'_> {
             &format!("http://{address}/status"),
         ]))?;
         if text.contains("Non-2xx") || text.contains("Socket errors") {
-            return Err(format!("wrk had other answers than 200, or none: {text}").into());
+            return Err(format!("wrk reports failed requests: {text}").into());
         }
         let before = |mark: &str| text.split_once(mark)?.0.split_whitespace().next_back()?.parse().ok();
         let after = |mark: &str| text.split_once(mark)?.1.split_whitespace().next()?.parse().ok();
         match (after("Requests/sec:"), before(" requests in")) {
-            (Some(rate), Some(answers)) if answers > 0.0 => Ok(Throughput { rate, answers }),
-            _ => Err(format!("wrk had no answer: {text}").into()),
+            (Some(rate), Some(responses)) if responses > 0.0 => Ok(Throughput { rate, responses }),
+            _ => Err(format!("wrk reports no responses: {text}").into()),
         }
     }
 
-    /// Asks `rate` times a second over 32 connections.
-    pub(crate) fn pace(&self, address: SocketAddr, rate: f64) -> Result<Latency, Box<dyn Error>> {
+    /// Sends `rate` requests per second over 32 connections.
+    pub(crate) fn send_at_rate(&self, address: SocketAddr, rate: f64) -> Result<Latency, Box<dyn Error>> {
         let text = output(Command::new(self.oha).args([
             "--no-tui",
             "--output-format=json",
@@ -62,18 +62,18 @@ impl Load<'_> {
             &format!("-z{}s", self.seconds),
             &format!("http://{address}/status"),
         ]))?;
-        let told: Value = serde_json::from_str(&text)?;
-        let codes = told.get("statusCodeDistribution").and_then(Value::as_object);
+        let report: Value = serde_json::from_str(&text)?;
+        let codes = report.get("statusCodeDistribution").and_then(Value::as_object);
         if codes.is_none_or(|codes| codes.keys().any(|code| code != "200")) {
-            return Err(format!("oha had other answers than 200, or none: {text}").into());
+            return Err(format!("oha reports failed requests: {text}").into());
         }
         let milliseconds = |name: &str| {
-            let seconds = told
+            let seconds = report
                 .pointer(&format!("/latencyPercentiles/{name}"))
                 .and_then(Value::as_f64);
             seconds
                 .map(|seconds| seconds * 1000.0)
-                .ok_or_else(|| format!("oha told no {name}"))
+                .ok_or_else(|| format!("oha reports no {name}"))
         };
         Ok(Latency {
             p50: milliseconds("p50")?,

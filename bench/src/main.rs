@@ -1,18 +1,7 @@
-//! Measures `status-host` beside its peers: a native server with the same handler, and `wasmtime serve`.
+//! Compares `status-host` with its peers: a native server with the same handler, and `wasmtime serve`.
 //!
-//! Servers take turns on one core, and what asks them has another. All are measured in each round, so that the ratios of
-//! a round hold where the speed of the machine drifts; what is told are medians over the rounds.
-//!
-//! | file | what it holds |
-//! |---|---|
-//! | `peers` | the servers, and how each is started |
-//! | `server` | one that runs: its core, its end, what the kernel accounts to it |
-//! | `client` | a request of our own, and connections that idle |
-//! | `load` | the load generators: wrk, and oha for latencies |
-//! | `round` | what is measured of one server in one round |
-//! | `report` | medians and ratios, as a table and as JSON |
-//! | `chart` | the same as a picture |
-//! | `bin/native` | the native server |
+//! The servers run one after another on one core, the load generator on another. Every round measures all servers, so
+//! that a drift of the machine's speed affects all of them. The report contains medians over the rounds.
 
 mod chart;
 mod client;
@@ -31,31 +20,31 @@ use std::process::ExitCode;
 use clap::Parser;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// Measures status-host beside a native server and `wasmtime serve`; see docs/performance.md.
+/// Compare status-host with a native server and `wasmtime serve`; see docs/performance.md.
 #[derive(Parser)]
 struct Options {
-    /// The status-host that is measured
+    /// The status-host binary
     #[arg(long)]
     status_host: PathBuf,
-    /// The native server
+    /// The native server binary
     #[arg(long)]
     native: PathBuf,
-    /// `wasmtime`, of the version that status-host has
+    /// The wasmtime binary, of the version that status-host embeds
     #[arg(long)]
     wasmtime: PathBuf,
     /// The portable component
     #[arg(long)]
     component: PathBuf,
-    /// `oha`
+    /// The oha binary
     #[arg(long)]
     oha: PathBuf,
-    /// Where the results go
+    /// Folder for the results
     #[arg(long)]
     output: PathBuf,
-    /// How often everything is measured
+    /// Number of rounds
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// How long each load lasts, in seconds
+    /// Duration of each load, in seconds
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     seconds: u32,
 }
@@ -71,9 +60,9 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
-    server::take_core(server::LOAD)?;
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+    server::pin_to_core(server::LOAD_CORE)?;
     fs::create_dir_all(&options.output)?;
     let peers = peers::peers(options)?;
     let load = load::Load {
@@ -89,7 +78,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         }
         rounds.push(round);
     }
-    let report = report::Report::new(&peers, &rounds);
+    let report = report::Report::new(&peers, &rounds)?;
     io::stdout().write_all(report.table().as_bytes())?;
     fs::write(options.output.join("results.json"), serde_json::to_vec_pretty(&report)?)?;
     fs::write(options.output.join("throughput.svg"), chart::throughput(&report)?)?;

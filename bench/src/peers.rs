@@ -1,4 +1,4 @@
-//! The servers that are measured.
+//! The servers under measurement.
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -9,20 +9,20 @@ use std::{fs, io};
 
 use crate::Options;
 
-/// The grant, of the length that real ones have.
+/// The guest environment, with values of realistic length.
 const VARIABLES: [(&str, &str); 2] = [
     ("APP_VERSION", "0.0.1"),
     ("COMMIT_SHA", "0123456789abcdef0123456789abcdef01234567"),
 ];
 
-/// The first of the ports, of which each server has its own.
-const PORT: u16 = 5100;
+/// The port of the first server. The others use the ports that follow.
+const FIRST_PORT: u16 = 5100;
 
 /// One server.
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
     pub(crate) address: SocketAddr,
-    /// Bytes of its executable.
+    /// Size of the executable in bytes.
     pub(crate) size: f64,
     program: OsString,
     arguments: Vec<OsString>,
@@ -36,10 +36,10 @@ impl Peer {
     }
 }
 
-/// All of them; the first is the one that the others are measured against.
+/// Returns all servers. The first is the baseline of the ratios.
 pub(crate) fn peers(options: &Options) -> Result<Vec<Peer>, Box<dyn Error>> {
     let compiled = compile(options)?;
-    let serve = |address: SocketAddr, more: &[&str]| {
+    let serve = |address: SocketAddr, extra: &[&str]| {
         let options = [
             "serve",
             "-Scli",
@@ -50,15 +50,15 @@ pub(crate) fn peers(options: &Options) -> Result<Vec<Peer>, Box<dyn Error>> {
         let mut arguments: Vec<OsString> = options.map(OsString::from).into();
         arguments.push(address.to_string().into());
         arguments.extend(VARIABLES.map(|(name, value)| format!("--env={name}={value}").into()));
-        arguments.extend(more.iter().map(OsString::from));
+        arguments.extend(extra.iter().map(OsString::from));
         arguments.push(compiled.clone());
         arguments
     };
-    let at = |index: u16| SocketAddr::from(([127, 0, 0, 1], PORT + index));
-    let own = ["--listen", "127.0.0.1:5101", "--admin", "127.0.0.1:0"].map(OsString::from);
+    let at = |index: u16| SocketAddr::from(([127, 0, 0, 1], FIRST_PORT + index));
+    let status_host = ["--listen", "127.0.0.1:5101", "--admin", "127.0.0.1:0"].map(OsString::from);
     Ok(vec![
         peer("native", at(0), &options.native, vec![at(0).to_string().into()])?,
-        peer("status-host", at(1), &options.status_host, own.into())?,
+        peer("status-host", at(1), &options.status_host, status_host.into())?,
         peer("wasmtime serve", at(2), &options.wasmtime, serve(at(2), &[]))?,
         peer(
             "wasmtime serve, instances reused",
@@ -81,7 +81,7 @@ fn peer(name: &'static str, address: SocketAddr, program: &Path, arguments: Vec<
     })
 }
 
-/// Compiles the component ahead of time for `wasmtime serve`, as that of status-host is.
+/// Compiles the component ahead of time for `wasmtime serve`, as status-host does at build time.
 fn compile(options: &Options) -> Result<OsString, Box<dyn Error>> {
     let compiled = options.output.join("component.cwasm");
     let status = Command::new(&options.wasmtime)

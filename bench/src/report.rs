@@ -1,6 +1,7 @@
-//! Medians over the rounds, and ratios to the first of the servers, taken in each round by itself.
+//! Medians over the rounds, and their ratios to the first server.
 
 use std::fmt::Write;
+use std::{fs, io};
 
 use serde::Serialize;
 
@@ -12,7 +13,7 @@ const ROWS: [(&str, &str); 15] = [
     ("requests_per_second_1", "requests/s, 1 connection"),
     (THROUGHPUT, "requests/s, 32 connections"),
     ("requests_per_second_256", "requests/s, 256 connections"),
-    ("p50_ms", "p50 at half of saturation, at most 30,000/s, ms"),
+    ("p50_ms", "p50 at half of the maximum throughput, at most 30,000/s, ms"),
     ("p99_ms", "p99, ms"),
     ("p999_ms", "p99.9, ms"),
     ("user_us_per_request", "user CPU per request, us"),
@@ -26,54 +27,51 @@ const ROWS: [(&str, &str); 15] = [
     ("executable_bytes", "executable, bytes"),
 ];
 
-/// The row that the picture is of.
+/// The row that the chart shows.
 const THROUGHPUT: &str = "requests_per_second_32";
 
-/// All that was measured.
+/// The results.
 #[derive(Serialize)]
 pub(crate) struct Report {
+    processor: String,
     rounds: usize,
-    servers: Vec<Entry>,
+    servers: Vec<ServerResult>,
 }
 
-/// One server.
+/// The results of one server.
 #[derive(Serialize)]
-struct Entry {
+struct ServerResult {
     name: &'static str,
     median: Measures,
-    /// To the first server.
+    /// Of the medians, to the first server.
     ratio: Measures,
     samples: Vec<Measures>,
 }
 
 impl Report {
-    /// Of `rounds`, each of which holds the measures of `peers` in their order.
-    pub(crate) fn new(peers: &[Peer], rounds: &[Vec<Measures>]) -> Self {
-        let entry = |(index, peer): (usize, &Peer)| {
-            let of = |round: &Vec<Measures>, index: usize, key: &str| Some(*round.get(index)?.get(key)?);
-            let medians = |value: &dyn Fn(&Vec<Measures>, &str) -> Option<f64>| -> Measures {
-                let row = |(key, _)| {
-                    (
-                        key,
-                        median(rounds.iter().filter_map(|round| value(round, key)).collect()),
-                    )
-                };
-                ROWS.map(row).into()
-            };
-            Entry {
+    /// Evaluates `rounds`, each of which holds the measurements of `peers` in their order.
+    pub(crate) fn new(peers: &[Peer], rounds: &[Vec<Measures>]) -> io::Result<Self> {
+        let mut servers: Vec<ServerResult> = Vec::new();
+        for (index, peer) in peers.iter().enumerate() {
+            let samples: Vec<_> = rounds.iter().filter_map(|round| round.get(index).cloned()).collect();
+            let median = medians(&samples);
+            let baseline = servers.first().map_or(&median, |first| &first.median);
+            let ratio = ROWS.map(|(key, _)| (key, value(&median, key) / value(baseline, key)));
+            servers.push(ServerResult {
                 name: peer.name,
-                median: medians(&|round, key| of(round, index, key)),
-                ratio: medians(&|round, key| Some(of(round, index, key)? / of(round, 0, key)?)),
-                samples: rounds.iter().filter_map(|round| round.get(index).cloned()).collect(),
-            }
-        };
-        Self {
-            rounds: rounds.len(),
-            servers: peers.iter().enumerate().map(entry).collect(),
+                ratio: ratio.into(),
+                median,
+                samples,
+            });
         }
+        Ok(Self {
+            processor: processor()?,
+            rounds: rounds.len(),
+            servers,
+        })
     }
 
-    /// Names and requests per second over 32 connections, in the order of the servers.
+    /// Returns names and requests per second over 32 connections.
     pub(crate) fn throughput(&self) -> Vec<(&'static str, f64)> {
         let servers = self.servers.iter();
         servers
@@ -81,9 +79,13 @@ impl Report {
             .collect()
     }
 
-    /// The medians as a table in Markdown, with the ratios in parentheses.
+    /// Formats the medians as a Markdown table, with the ratios in parentheses.
     pub(crate) fn table(&self) -> String {
-        let mut table = format!("medians of {} rounds (ratio to the first)\n\n|", self.rounds);
+        let baseline = self.servers.first().map_or("", |first| first.name);
+        let mut table = format!(
+            "{}, medians of {} rounds (ratio of the medians to {baseline})\n\n|",
+            self.processor, self.rounds
+        );
         for server in &self.servers {
             let _ = write!(table, " | {}", server.name);
         }
@@ -100,11 +102,25 @@ impl Report {
     }
 }
 
+fn medians(samples: &[Measures]) -> Measures {
+    let values = |key| samples.iter().filter_map(|sample| sample.get(key).copied()).collect();
+    ROWS.map(|(key, _)| (key, median(values(key)))).into()
+}
+
+/// The model name of the processor, which the kernel does not list on every architecture.
+fn processor() -> io::Result<String> {
+    let cpuinfo = fs::read_to_string("/proc/cpuinfo")?;
+    let name = cpuinfo
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    Ok(name.map_or("unknown processor", |(_, name)| name).to_owned())
+}
+
 fn value(measures: &Measures, key: &str) -> f64 {
     measures.get(key).copied().unwrap_or(f64::NAN)
 }
 
-/// Three digits or more, and none after the point where there are that many before it.
+/// Formats `value` with three digits, or without decimals from 100 on.
 fn figure(value: f64) -> String {
     match value {
         ..10.0 => format!("{value:.2}"),

@@ -1,4 +1,4 @@
-//! What is measured of one server in one round.
+//! The measurements of one server in one round.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -9,16 +9,16 @@ use crate::load::Load;
 use crate::peers::Peer;
 use crate::server::Server;
 
-/// How often a server is started for the time that a start takes.
+/// Number of starts for the cold-start time.
 const STARTS: usize = 11;
 
-/// Connections that idle, or ask, where there are many.
-const MANY: u32 = 10_000;
+/// Number of connections when there are many.
+const MANY_CONNECTIONS: u32 = 10_000;
 
-/// Requests per second that oha, on one core, sends without being late itself.
-const PACE: f64 = 30_000.0;
+/// The highest rate, in requests per second, at which oha keeps its schedule on one core.
+const MAX_RATE: f64 = 30_000.0;
 
-/// Values by the key of their row in the report.
+/// Values by row key of the report.
 pub(crate) type Measures = BTreeMap<&'static str, f64>;
 
 /// Measures `peer` once.
@@ -31,7 +31,7 @@ pub(crate) fn measure(peer: &Peer, load: &Load) -> Result<Measures, Box<dyn Erro
     Ok(measures)
 }
 
-/// Milliseconds from the start of the process to its first answer, in the middle of several starts.
+/// Median time from process start to the first response, in milliseconds.
 fn cold_start(peer: &Peer) -> io::Result<f64> {
     let starts: io::Result<Vec<_>> = (0..STARTS)
         .map(|_| Ok(Server::start(peer)?.started_in.as_secs_f64() * 1e3))
@@ -39,7 +39,7 @@ fn cold_start(peer: &Peer) -> io::Result<f64> {
     Ok(median(starts?))
 }
 
-/// A few connections that ask as fast as they can, and then at half of that rate, as far as that can be sent.
+/// Throughput over few connections, then latency at half of that rate or at `MAX_RATE`.
 fn saturated(peer: &Peer, load: &Load, measures: &mut Measures) -> Result<(), Box<dyn Error>> {
     let server = Server::start(peer)?;
     measures.insert("resident_idle_bytes", server.resident()?);
@@ -48,39 +48,39 @@ fn saturated(peer: &Peer, load: &Load, measures: &mut Measures) -> Result<(), Bo
     let saturated = load.saturate(peer.address, 32)?;
     let time = server.cpu_time()? - before;
     measures.insert("requests_per_second_32", saturated.rate);
-    measures.insert("user_us_per_request", time.user * 1e6 / saturated.answers);
-    measures.insert("system_us_per_request", time.system * 1e6 / saturated.answers);
+    measures.insert("user_us_per_request", time.user * 1e6 / saturated.responses);
+    measures.insert("system_us_per_request", time.system * 1e6 / saturated.responses);
     measures.insert("resident_bytes_32", server.resident()?);
     measures.insert("requests_per_second_256", load.saturate(peer.address, 256)?.rate);
     measures.insert("resident_bytes_256", server.resident()?);
-    let latency = load.pace(peer.address, PACE.min(saturated.rate / 2.0))?;
+    let latency = load.send_at_rate(peer.address, MAX_RATE.min(saturated.rate / 2.0))?;
     measures.insert("p50_ms", latency.p50);
     measures.insert("p99_ms", latency.p99);
     measures.insert("p999_ms", latency.p999);
     Ok(())
 }
 
-/// Many connections: first they idle, then they ask.
+/// Memory of many idle connections, then CPU time of requests over as many.
 fn crowded(peer: &Peer, load: &Load, measures: &mut Measures) -> Result<(), Box<dyn Error>> {
     let server = Server::start(peer)?;
     let before = server.resident()?;
-    let idle = client::idle(peer.address, MANY)?;
+    let idle = client::idle_connections(peer.address, MANY_CONNECTIONS)?;
     measures.insert(
         "bytes_per_idle_connection",
-        (server.resident()? - before) / f64::from(MANY),
+        (server.resident()? - before) / f64::from(MANY_CONNECTIONS),
     );
     drop(idle);
     let before = server.cpu_time()?;
-    let crowded = load.saturate(peer.address, MANY)?;
+    let crowded = load.saturate(peer.address, MANY_CONNECTIONS)?;
     let time = server.cpu_time()? - before;
     measures.insert(
         "cpu_us_per_request_10000",
-        (time.user + time.system) * 1e6 / crowded.answers,
+        (time.user + time.system) * 1e6 / crowded.responses,
     );
     Ok(())
 }
 
-/// The middle one of `values`, or the mean of the two in the middle; not a number where there are none.
+/// The median of `values`, or NaN if there are none.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);

@@ -1,4 +1,4 @@
-//! A server that runs: on a core of its own, until it is dropped.
+//! A running server process on a dedicated core.
 
 use std::fs;
 use std::io;
@@ -13,22 +13,22 @@ use crate::client;
 use crate::peers::Peer;
 
 /// The core of the server.
-const SERVER: usize = 0;
+const SERVER_CORE: usize = 0;
 
-/// The core of what asks it.
-pub(crate) const LOAD: usize = 1;
+/// The core of the load generator.
+pub(crate) const LOAD_CORE: usize = 1;
 
-/// How long a server may take to answer.
-const START: Duration = Duration::from_secs(10);
+/// Time limit for the first response.
+const START_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A process that answers.
+/// A process that has answered a request. It is killed on drop.
 pub(crate) struct Server {
     process: Child,
-    /// From its start to its first answer.
+    /// Time from process start to the first response.
     pub(crate) started_in: Duration,
 }
 
-/// The processor time that the kernel accounts to a process, in seconds.
+/// The CPU time of a process, in seconds.
 #[derive(Clone, Copy)]
 pub(crate) struct CpuTime {
     pub(crate) user: f64,
@@ -46,8 +46,8 @@ impl Sub for CpuTime {
     }
 }
 
-/// Leaves this process, and those that it starts from now on, one core.
-pub(crate) fn take_core(core: usize) -> io::Result<()> {
+/// Restricts this process, and processes that it starts later, to one core.
+pub(crate) fn pin_to_core(core: usize) -> io::Result<()> {
     let mut cores = CpuSet::new();
     cores.set(core)?;
     sched_setaffinity(Pid::from_raw(0), &cores)?;
@@ -55,21 +55,21 @@ pub(crate) fn take_core(core: usize) -> io::Result<()> {
 }
 
 impl Server {
-    /// Starts `peer`, and waits for its first answer.
+    /// Starts `peer` and waits for its first response.
     pub(crate) fn start(peer: &Peer) -> io::Result<Self> {
         let mut command = peer.command();
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let begin = Instant::now();
-        // A process starts on the cores of the thread that starts it.
-        take_core(SERVER)?;
+        // A process inherits the affinity of the thread that starts it.
+        pin_to_core(SERVER_CORE)?;
         let process = command.spawn();
-        take_core(LOAD)?;
+        pin_to_core(LOAD_CORE)?;
         let mut server = Self {
             process: process?,
             started_in: Duration::ZERO,
         };
-        while let Err(error) = client::ask(peer.address) {
-            if begin.elapsed() > START {
+        while let Err(error) = client::request(peer.address) {
+            if begin.elapsed() > START_TIMEOUT {
                 return Err(error);
             }
         }
@@ -77,10 +77,10 @@ impl Server {
         Ok(server)
     }
 
-    /// The processor time that it has taken so far, all its threads together.
+    /// The CPU time of all its threads so far.
     pub(crate) fn cpu_time(&self) -> io::Result<CpuTime> {
         let stat = self.read("stat")?;
-        // The name in parentheses may hold anything; user and system time are fields 14 and 15 (proc_pid_stat(5)).
+        // The name in parentheses may contain spaces; user and system time are fields 14 and 15 (proc_pid_stat(5)).
         let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
         let ticks: Vec<f64> = fields
             .split(' ')
@@ -89,7 +89,7 @@ impl Server {
             .filter_map(|field| field.parse().ok())
             .collect();
         let [user, system] = ticks[..] else {
-            return Err(io::Error::other(format!("no times in `{stat}`")));
+            return Err(io::Error::other(format!("no CPU times in `{stat}`")));
         };
         let second = sysconf(SysconfVar::CLK_TCK)?.ok_or_else(|| io::Error::other("no clock ticks"))?;
         let second = f64::from(i32::try_from(second).map_err(io::Error::other)?);
@@ -99,13 +99,13 @@ impl Server {
         })
     }
 
-    /// Its resident memory in bytes.
+    /// The resident memory in bytes.
     pub(crate) fn resident(&self) -> io::Result<f64> {
         let status = self.read("status")?;
         let kib = status
             .lines()
             .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok());
-        let kib: u32 = kib.ok_or_else(|| io::Error::other("no resident memory is told"))?;
+        let kib: u32 = kib.ok_or_else(|| io::Error::other("no VmRSS in the process status"))?;
         Ok(f64::from(kib) * 1024.0)
     }
 
@@ -116,7 +116,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Fails where it has ended by itself, which the load will have told.
+        // Fails if the process has exited, which the load generator reports.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

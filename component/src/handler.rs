@@ -1,4 +1,4 @@
-//! Carries a request from `wasi:http` to [`status`] and its response back.
+//! The `wasi:http` handler: converts a request for [`status`], and its response for the host.
 
 use crate::bindings::exports::wasi::http::incoming_handler::Guest;
 use crate::bindings::wasi::http::types::{
@@ -8,13 +8,13 @@ use crate::bindings::wasi::io::streams::StreamError;
 use crate::status::{self, Response};
 use crate::variables::variables;
 
-/// The most that one `blocking-write-and-flush` takes (WASI 0.2, `wasi:io/streams`).
-const WRITE_LIMIT: usize = 4096;
+/// The limit of one `blocking-write-and-flush`, in bytes (WASI 0.2, `wasi:io/streams`).
+const MAX_WRITE_BYTES: usize = 4096;
 
-/// The status that a response has unless it is set (WASI 0.2, `wasi:http/types`).
+/// The default status of an outgoing response (WASI 0.2, `wasi:http/types`).
 const OK: u16 = 200;
 
-/// What the world exports.
+/// Implements the exported interface.
 pub(crate) struct Handler;
 
 impl Guest for Handler {
@@ -26,12 +26,12 @@ impl Guest for Handler {
         };
         let target = request.path_with_query();
         let response = status::respond(method, target.as_deref(), &variables());
-        match open(&response) {
+        match response_head(&response) {
             Ok((head, body)) => {
                 ResponseOutparam::set(out, Ok(head));
                 if let Some(body) = body {
-                    // What was promised in content-length and not sent tells the host that this failed.
-                    let _ = send(body, &response.body);
+                    // On failure the body is shorter than `content-length`, which the host detects.
+                    let _ = write_body(body, &response.body);
                 }
             }
             Err(error) => ResponseOutparam::set(out, Err(error)),
@@ -39,8 +39,8 @@ impl Guest for Handler {
     }
 }
 
-/// The head, and the body to write if there is content.
-fn open(response: &Response) -> Result<(OutgoingResponse, Option<OutgoingBody>), ErrorCode> {
+/// Returns the head, and the body to write unless the response has none.
+fn response_head(response: &Response) -> Result<(OutgoingResponse, Option<OutgoingBody>), ErrorCode> {
     let headers: Vec<_> = response
         .headers
         .iter()
@@ -59,16 +59,16 @@ fn open(response: &Response) -> Result<(OutgoingResponse, Option<OutgoingBody>),
     Ok((head, body))
 }
 
-fn send(body: OutgoingBody, content: &[u8]) -> Result<(), StreamError> {
+fn write_body(body: OutgoingBody, content: &[u8]) -> Result<(), StreamError> {
     let stream = body.write().map_err(|()| StreamError::Closed)?;
-    for piece in content.chunks(WRITE_LIMIT) {
-        stream.blocking_write_and_flush(piece)?;
+    for chunk in content.chunks(MAX_WRITE_BYTES) {
+        stream.blocking_write_and_flush(chunk)?;
     }
-    // The stream is a child of the body and has to go first.
+    // A child resource of the body, so it must be dropped first.
     drop(stream);
     OutgoingBody::finish(body, None).map_err(|_| StreamError::Closed)
 }
 
 fn internal(error: impl core::fmt::Debug) -> ErrorCode {
-    ErrorCode::InternalError(Some(format!("the response was refused: {error:?}")))
+    ErrorCode::InternalError(Some(format!("the host rejected the response: {error:?}")))
 }

@@ -1,13 +1,13 @@
-//! The component of the world `status` (`wit/status.wit`): glue between `wasi:http` and [`status`], nothing else.
+//! The `/status` component: implements the world `status` of `wit/status.wit`.
+//!
+//! [`status`] holds the logic. The other modules adapt it to WebAssembly: bindings, handler, variables and allocator.
 
 #[cfg(any(target_family = "wasm", test))]
-mod arena;
+mod allocator;
 #[cfg(target_family = "wasm")]
 mod bindings;
 #[cfg(target_family = "wasm")]
 mod handler;
-#[cfg(target_family = "wasm")]
-mod memory;
 pub mod status;
 #[cfg(target_family = "wasm")]
 mod variables;

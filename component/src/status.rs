@@ -1,29 +1,29 @@
-//! What `/status` answers: a pure function of the request and the granted variables.
+//! The logic of `/status`: a pure function from the request and the environment variables to the response.
 //!
-//! | request | answer |
+//! | request | response |
 //! |---|---|
 //! | `GET /status` | 200, the version and commit as JSON |
-//! | `HEAD /status` | the same without the body |
-//! | another method on `/status` | 405 with `Allow` |
-//! | another path | 404 |
+//! | `HEAD /status` | as `GET`, without the body |
+//! | any other method on `/status` | 405 with `Allow` |
+//! | any other path | 404 |
 //!
-//! Errors are problem details (RFC 9457). A variable that was not granted is a 500 that names it.
+//! If a variable is not set, the response is a 500 that names it. Errors are problem details (RFC 9457).
 
 use std::borrow::Cow;
 
 use serde::Serialize;
 
-/// The variable that holds the version of the application.
+/// The environment variable with the version of the application.
 pub const APP_VERSION: &str = "APP_VERSION";
 
-/// The variable that holds the git commit that the application was built from.
+/// The environment variable with the Git commit of the application.
 pub const COMMIT_SHA: &str = "COMMIT_SHA";
 
 const PATH: &str = "/status";
 const ALLOW: &str = "GET, HEAD";
 const DESCRIPTION: &str = "pre-interview technical test";
 
-/// The methods that the answer depends on.
+/// The request method, as far as the response depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     /// `GET`
@@ -34,14 +34,14 @@ pub enum Method {
     Other,
 }
 
-/// A whole response, ready to be sent as it is.
+/// A complete response.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Response {
     /// The status code.
     pub status: u16,
-    /// Header names in lower case, and their values.
+    /// Lower-case names and their values.
     pub headers: Vec<(&'static str, Cow<'static, str>)>,
-    /// The content; empty for `HEAD`.
+    /// Empty for `HEAD`.
     pub body: Vec<u8>,
 }
 
@@ -64,8 +64,9 @@ struct Problem<'a> {
     detail: &'a str,
 }
 
-/// Answers a request for `path_with_query` (the origin form of the target, RFC 9112 section 3.2.1) from `variables`,
-/// the environment as granted. Of a variable that is there twice the first value counts.
+/// Returns the response to a request for `path_with_query` (the target in origin form, RFC 9112 section 3.2.1).
+///
+/// `variables` is the environment of the component. If a name occurs twice, the first value is used.
 #[must_use]
 pub fn respond(method: Method, path_with_query: Option<&str>, variables: &[(String, String)]) -> Response {
     let mut response = route(method, path_with_query.unwrap_or_default(), variables);
@@ -87,11 +88,11 @@ fn route(method: Method, path_with_query: &str, variables: &[(String, String)]) 
 }
 
 fn status(variables: &[(String, String)]) -> Response {
-    let version = match granted(variables, APP_VERSION) {
+    let version = match required_variable(variables, APP_VERSION) {
         Ok(version) => version,
         Err(problem) => return problem,
     };
-    let lastcommitsha = match granted(variables, COMMIT_SHA) {
+    let lastcommitsha = match required_variable(variables, COMMIT_SHA) {
         Ok(commit) => commit,
         Err(problem) => return problem,
     };
@@ -104,28 +105,27 @@ fn status(variables: &[(String, String)]) -> Response {
     json(200, "application/json", &Status { myapplication })
 }
 
-fn granted<'a>(variables: &'a [(String, String)], name: &str) -> Result<&'a str, Response> {
+fn required_variable<'a>(variables: &'a [(String, String)], name: &str) -> Result<&'a str, Response> {
     variables
         .iter()
         .find(|(key, _)| key == name)
         .map(|(_, value)| value.as_str())
-        .ok_or_else(|| not_granted(name))
+        .ok_or_else(|| not_set(name))
 }
 
-fn not_granted(name: &str) -> Response {
-    let detail = format!("the variable `{name}` is not granted to the component");
+fn not_set(name: &str) -> Response {
+    let detail = format!("environment variable `{name}` is not set");
     problem(500, "Internal Server Error", &detail)
 }
 
 fn method_not_allowed() -> Response {
-    let detail = "only GET and HEAD are answered here";
-    let mut response = problem(405, "Method Not Allowed", detail);
+    let mut response = problem(405, "Method Not Allowed", "only GET and HEAD are allowed");
     response.headers.push(("allow", ALLOW.into()));
     response
 }
 
 fn not_found() -> Response {
-    problem(404, "Not Found", "only /status is served here")
+    problem(404, "Not Found", "the only resource is /status")
 }
 
 fn problem(status: u16, title: &str, detail: &str) -> Response {
@@ -134,7 +134,7 @@ fn problem(status: u16, title: &str, detail: &str) -> Response {
 }
 
 fn json(status: u16, content_type: &'static str, content: &impl Serialize) -> Response {
-    // Fails on map keys and I/O errors only, and there is neither here.
+    // Only map keys and I/O can make it fail, and neither occurs here.
     let body = serde_json::to_vec(content).unwrap_or_default();
     let headers = vec![
         ("content-type", content_type.into()),

@@ -1,16 +1,16 @@
-//! Where the two variables come from: the environment, as the host grants it, or this build.
+//! The source of the two variables: the environment at run time or, with the feature `standalone`, at build time.
 
-/// The environment of the component.
+/// The environment that the host provides.
 #[cfg(not(feature = "standalone"))]
 pub(crate) fn variables() -> Vec<(String, String)> {
     crate::bindings::wasi::cli::environment::get_environment()
 }
 
-/// The variables as they were when this was built.
+/// The values that were set when the component was built.
 #[cfg(feature = "standalone")]
 pub(crate) fn variables() -> Vec<(String, String)> {
     use crate::status::{APP_VERSION, COMMIT_SHA};
 
-    let baked = [(APP_VERSION, env!("APP_VERSION")), (COMMIT_SHA, env!("COMMIT_SHA"))];
-    baked.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+    let embedded = [(APP_VERSION, env!("APP_VERSION")), (COMMIT_SHA, env!("COMMIT_SHA"))];
+    embedded.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }

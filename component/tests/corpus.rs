@@ -1,4 +1,4 @@
-//! What fuzzing starts from, and has found.
+//! Replays the corpus of the fuzz target `component`.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,18 +7,18 @@
     reason = "a test fails by panicking"
 )]
 
-#[path = "../../fuzz/statement.rs"]
-mod statement;
+#[path = "../../fuzz/component_check.rs"]
+mod component_check;
 
 use std::fs;
 
 #[test]
-fn the_corpus_of_requests_is_answered() {
+fn component_corpus_holds_the_invariants() {
     let corpus = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus/component")).unwrap();
-    let mut seeds = 0;
-    for seed in corpus {
-        statement::check(&fs::read(seed.unwrap().path()).unwrap());
-        seeds += 1;
+    let mut inputs = 0;
+    for input in corpus {
+        component_check::check(&fs::read(input.unwrap().path()).unwrap());
+        inputs += 1;
     }
-    assert!(seeds >= 10);
+    assert!(inputs >= 10);
 }

@@ -1,8 +1,9 @@
-//! The answers of [`status::respond`], and that no value of a variable breaks them.
+//! Tests of `status::respond`.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use serde_json::Value;
 use status_component::status::{APP_VERSION, COMMIT_SHA, Method, Response, respond};
 
@@ -13,13 +14,15 @@ fn variables(version: &str, commit: &str) -> Vec<(String, String)> {
     ]
 }
 
+#[track_caller]
 fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
     let mut values = response.headers.iter().filter(|(key, _)| *key == name);
     let value = values.next().map(|(_, value)| &**value);
-    assert_eq!(values.next(), None, "{name} is there twice");
+    assert_eq!(values.next(), None, "duplicate header {name}");
     value
 }
 
+#[track_caller]
 fn assert_problem(response: &Response, status: u16, detail: &str) {
     let problem: Value = serde_json::from_slice(&response.body).unwrap();
     assert_eq!((response.status, &problem["status"]), (status, &Value::from(status)));
@@ -28,7 +31,7 @@ fn assert_problem(response: &Response, status: u16, detail: &str) {
 }
 
 #[test]
-fn status_is_told_in_the_order_of_the_contract() {
+fn status_has_the_members_and_order_of_the_contract() {
     let response = respond(Method::Get, Some("/status"), &variables("0.0.1", "abc"));
     let body =
         r#"{"myapplication":[{"version":"0.0.1","lastcommitsha":"abc","description":"pre-interview technical test"}]}"#;
@@ -47,10 +50,10 @@ fn status_is_told_in_the_order_of_the_contract() {
 }
 
 #[test]
-fn a_variable_that_is_not_granted_is_named() {
+fn missing_variable_is_named_in_a_500() {
     let all = variables("0.0.1", "abc");
-    for (granted, missing) in [(&all[1..], APP_VERSION), (&all[..1], COMMIT_SHA), (&[], APP_VERSION)] {
-        assert_problem(&respond(Method::Get, Some("/status"), granted), 500, missing);
+    for (environment, missing) in [(&all[1..], APP_VERSION), (&all[..1], COMMIT_SHA), (&[], APP_VERSION)] {
+        assert_problem(&respond(Method::Get, Some("/status"), environment), 500, missing);
     }
     let others = [
         ("app_version".to_owned(), "1".to_owned()),
@@ -60,7 +63,7 @@ fn a_variable_that_is_not_granted_is_named() {
 }
 
 #[test]
-fn of_a_variable_that_is_there_twice_the_first_counts() {
+fn first_value_of_a_duplicate_variable_is_used() {
     let twice = [variables("first", "abc"), variables("second", "def")].concat();
     let response = respond(Method::Get, Some("/status"), &twice);
     assert_eq!(
@@ -70,7 +73,7 @@ fn of_a_variable_that_is_there_twice_the_first_counts() {
 }
 
 #[test]
-fn an_error_needs_no_variable() {
+fn client_errors_need_no_variables() {
     let response = respond(Method::Other, Some("/status?x"), &[]);
     assert_problem(&response, 405, "GET and HEAD");
     assert_eq!(header(&response, "allow"), Some("GET, HEAD"));
@@ -90,8 +93,14 @@ fn an_error_needs_no_variable() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig {
+        rng_seed: RngSeed::Fixed(0),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
     #[test]
-    fn whatever_the_variables_hold_reads_back(version: String, commit: String) {
+    fn any_variable_value_round_trips(version: String, commit: String) {
         let response = respond(Method::Get, Some("/status"), &variables(&version, &commit));
         prop_assert_eq!(response.status, 200);
         let body: Value = serde_json::from_slice(&response.body).unwrap();
@@ -101,7 +110,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_the_target_is_the_answer_is_one_of_the_contract(target: Option<String>, method in 0..3) {
+    fn any_target_has_a_status_of_the_contract(target: Option<String>, method in 0..3) {
         let method = [Method::Get, Method::Head, Method::Other][usize::try_from(method).unwrap()];
         let response = respond(method, target.as_deref(), &variables("0.0.1", "abc"));
         prop_assert!([200, 404, 405].contains(&response.status));
@@ -109,8 +118,8 @@ proptest! {
     }
 
     #[test]
-    fn head_is_get_without_the_body(target in "(/status)?[/?a]{0,3}", granted: bool) {
-        let variables = if granted { variables("0.0.1", "abc") } else { Vec::new() };
+    fn head_is_get_without_the_body(target in "(/status)?[/?a]{0,3}", are_set: bool) {
+        let variables = if are_set { variables("0.0.1", "abc") } else { Vec::new() };
         let get = respond(Method::Get, Some(&target), &variables);
         let head = respond(Method::Head, Some(&target), &variables);
         prop_assert!(head.body.is_empty() && !get.body.is_empty());

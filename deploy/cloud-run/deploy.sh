@@ -1,17 +1,13 @@
 #!/usr/bin/env bash
-# Deploys the image of a commit to Cloud Run, as service.yaml describes it. The revision is made without traffic and
-# asked for /status under an address of its own; only if it tells this commit and version does the traffic move to it.
-# Where anything fails before that, what served goes on serving. Where another deployment has moved it in the meantime, it
-# stays there, and this one fails.
+# Deploys the image of a commit to Cloud Run: creates a revision without traffic, checks the version and commit that its
+# /status reports, then moves all traffic to it. On any failure the old revision keeps all traffic.
 #
-# cloudbuild.yaml sets what is read here:
-#   DEPLOY        cloud-run; nothing is done for none, or where it is empty
-#   PROJECT_ID, REGION, SERVICE
-#   COMMIT_SHA    the commit that was built; its image is at hand and not yet pushed
-#   INVOKER       the service account to ask /status as; needed where the service does not let everyone in
-#   ATTEMPTS, PAUSE, ANSWER_TIMEOUT, GCLOUD_TIMEOUT
-#                 bounds of the waiting: 12 times, 5, 10 and 600 seconds
-# shellcheck disable=SC2034 # what is filled in is read through its name
+#   PROJECT_ID=... COMMIT_SHA=... deploy/cloud-run/deploy.sh
+#
+#   REGION, SERVICE                   region and name of the service: us-central1, status-app
+#   INVOKER                           service account that calls /status, unless the service is public
+#   PROVENANCE                        required, or skip for an image that no build trigger built
+#   ATTEMPTS, PAUSE, ANSWER_TIMEOUT   limits of each wait: 12 attempts, 5 seconds apart, 10 seconds for an answer
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -20,216 +16,76 @@ fail() {
     exit 1
 }
 
-[ $# = 0 ] || fail "there is an argument, \`$1\`; all is told by variables, see cloudbuild.yaml"
-case ${DEPLOY:-none} in
-    none)
-        echo "not deployed: _DEPLOY is not cloud-run"
-        exit
-        ;;
-    cloud-run) ;;
-    *) fail "_DEPLOY is \`$DEPLOY\`; set it to cloud-run, or to none" ;;
-esac
-
-for variable in PROJECT_ID COMMIT_SHA REGION SERVICE; do
-    [ -n "${!variable:-}" ] || fail "$variable is not set; cloudbuild.yaml has the names of all that have to be"
-done
-[[ $COMMIT_SHA =~ ^[0-9a-f]{40}$ ]] || fail "COMMIT_SHA is \`$COMMIT_SHA\`; set it to a whole commit, 40 hexadecimal digits"
-[[ $REGION =~ ^[a-z]+-[a-z]+[0-9]+$ ]] || fail "_REGION is \`$REGION\`; set it to a region, such as us-central1"
-# With a tag and what Cloud Run adds, it has to fit into a label of a host name.
-[[ $SERVICE =~ ^[a-z]([-a-z0-9]{0,28}[a-z0-9])?$ ]] ||
-    fail "_SERVICE is \`$SERVICE\`; set it to at most 30 lower-case letters, digits and hyphens, a letter first"
-for tool in curl docker gcloud python3; do
-    command -v "$tool" > /dev/null || fail "there is no $tool; run this in the image that cloudbuild.yaml names"
-done
-
+: "${PROJECT_ID:?set it to the Google Cloud project}" "${COMMIT_SHA:?set it to the commit of the image}"
+[[ $COMMIT_SHA =~ ^[0-9a-f]{40}$ ]] || fail "COMMIT_SHA is \`$COMMIT_SHA\`; set it to 40 hexadecimal digits"
+[[ ${PROVENANCE:=required} =~ ^(required|skip)$ ]] || fail "PROVENANCE is \`$PROVENANCE\`; set it to required or skip"
+service=${SERVICE:-status-app}
 version=$(tr -d '[:space:]' < ../../VERSION.txt)
-image=gcr.io/$PROJECT_ID/anz_test2
+repository=us-docker.pkg.dev/$PROJECT_ID/gcr.io/anz_test2
 tag=sha-${COMMIT_SHA:0:12}
-kept="this deployment moved no traffic"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 run() {
-    timeout "${GCLOUD_TIMEOUT:-600}" gcloud run "$@" --project="$PROJECT_ID" --region="$REGION" --quiet
+    gcloud run "$@" --project="$PROJECT_ID" --region="${REGION:-us-central1}" --quiet
 }
-describe() {
-    run services describe "$SERVICE" --format=json > "$work/service" ||
-        fail "cannot read the service $SERVICE, gcloud says why above; $kept"
-}
-# Runs Python on the service as it was described, with these arguments.
-of_service() {
-    python3 -c 'import json, sys
-service, arguments = json.load(open(sys.argv[1])), sys.argv[3:]
-targets = [target for target in service["status"].get("traffic", []) if target.get("revisionName")]
-shares = {}
-for target in targets:
-    if target.get("percent"):
-        shares[target["revisionName"]] = shares.get(target["revisionName"], 0) + target["percent"]
-exec(sys.argv[2])' "$work/service" "$@"
-}
-# What serves, as <revision>=<percent>.
-shares() {
-    of_service 'print(*sorted("%s=%s" % share for share in shares.items()))'
-}
-# Another deployment ends where it wants to: what it moved is not moved back.
-still() {
-    local now
-    now=$(shares)
-    [ "$now" = "$1" ] ||
-        fail "another deployment moved the traffic from ${1:-nothing} to ${now:-nothing} while this one ran; it stays there"
-}
-# Prints the address of the revision under its tag, or nothing.
-address() {
-    of_service '
-print(next((target.get("url", "") for target in targets if target.get("tag") == arguments[0]
-            and target["revisionName"] == arguments[1]), ""))' "$tag" "$REVISION"
-}
-list_revisions() {
-    run revisions list --service="$SERVICE" --sort-by=metadata.creationTimestamp --format='value(metadata.name)'
-}
-
-# What is deployed is what was pushed here, whatever happens to the tag.
-docker push "$image:$COMMIT_SHA" | tee "$work/push" ||
-    fail "cannot push $image:$COMMIT_SHA, docker says why above; $kept"
-digest=$(sed -n 's/^.*: digest: \(sha256:[0-9a-f]\{64\}\) size: [0-9]*$/\1/p' "$work/push")
-[ -n "$digest" ] || fail "docker told no digest when it pushed $image:$COMMIT_SHA; $kept"
-
-present=$(run services list --filter="metadata.name=$SERVICE" --format='value(metadata.name)') ||
-    fail "cannot list the services in $REGION of $PROJECT_ID, gcloud says why above; $kept"
-serving=
-if [ -n "$present" ]; then
-    describe
-    serving=$(shares)
-fi
-if [ -z "$serving" ]; then
-    kept="nothing served before"
-fi
-
-base=$SERVICE-${COMMIT_SHA:0:12}
-if [[ $serving =~ ^($base(-[0-9]+)?)=100$ ]]; then
-    REVISION=${BASH_REMATCH[1]}
-    echo "$REVISION serves already, and is only tested"
-    # Someone may have taken its address away. What changes nothing is not called: it fails where a later revision has.
-    if [ -z "$(address)" ]; then
-        run services update-traffic "$SERVICE" --update-tags="$tag=$REVISION" ||
-            fail "cannot tag the revision $REVISION, gcloud says why above; $kept"
-    fi
-else
-    # A name is used once: a revision that failed is not tried again under it.
-    REVISION=$base
-    if [ -n "$present" ]; then
-        revisions=$(list_revisions) ||
-            fail "cannot list the revisions of $SERVICE, gcloud says why above; $kept"
-        attempt=1
-        while grep -qxF -- "$REVISION" <<< "$revisions"; do
-            attempt=$((attempt + 1))
-            REVISION=$base-$attempt
-        done
-    fi
-
-    # What is replaced is what is there now, not what was there when the image was pushed.
-    if [ -n "$present" ]; then
-        describe
-        still "$serving"
-    fi
-    # Shares and tags stay as they are: under any of these another deployment may still be asking.
-    if [ -n "$serving" ]; then
-        TRAFFIC=$(of_service '
-revision, tag = arguments
-kept = [{key: target[key] for key in ("revisionName", "percent", "tag")
-         if target.get(key) and (key, target[key]) != ("tag", tag)} for target in targets]
-print(json.dumps([target for target in kept if len(target) > 1] + [{"revisionName": revision, "tag": tag}]))
-' "$REVISION" "$tag")
-    else
-        TRAFFIC="[{\"latestRevision\": true, \"percent\": 100, \"tag\": \"$tag\"}]"
-    fi
-
-    IMAGE=$image@$digest
-    manifest=$(< service.yaml)
-    for variable in IMAGE PROJECT_ID REVISION SERVICE TRAFFIC; do
-        manifest=${manifest//"\${$variable}"/"${!variable}"}
+# Runs a command until it succeeds, a limited number of times.
+retry() {
+    local attempt
+    for ((attempt = 1; attempt <= ${ATTEMPTS:-12}; attempt++)); do
+        [ "$attempt" = 1 ] || sleep "${PAUSE:-5}"
+        ! "$@" || return 0
     done
-    printf '%s\n' "$manifest" > "$work/service.yaml"
-    run services replace "$work/service.yaml" ||
-        fail "the revision $REVISION did not become ready, gcloud says why above; $kept"
-fi
-
-describe
-url=$(address)
-[ -n "$url" ] || fail "the revision $REVISION has no address under the tag $tag; $kept"
-
-# Prints a token for the service. Its audience is the address without the tag.
-token() {
-    local audience
-    audience=$(of_service 'print(service["status"]["url"])')
-    if [ -n "${INVOKER:-}" ]; then
-        # What Cloud Build runs with gives no identity token of its own.
-        gcloud auth print-identity-token --impersonate-service-account="$INVOKER" --include-email \
-            --audiences="$audience" --quiet
-    else
-        gcloud auth print-identity-token --quiet
-    fi
+    return 1
 }
 
-# A new address takes a while to be known, a new instance to start, and a new role to be in force: anything but an
-# answer is asked for again.
+# A tag can be overwritten: from here on the image is named by its digest.
+digest=$(gcloud artifacts docker images describe "$repository:$COMMIT_SHA" --format='value(image_summary.digest)') ||
+    fail "found no image $repository:$COMMIT_SHA"
+
+# Prints builder and commit of each SLSA 1.0 provenance that Artifact Registry has for the image.
+provenance() {
+    local build=provenance_summary.provenance.build.inTotoSlsaProvenanceV1.predicate
+    gcloud artifacts docker images describe "$repository@$digest" --show-provenance \
+        --flatten='provenance_summary.provenance[]' \
+        --format="value($build.runDetails.builder.id,$build.buildDefinition.resolvedDependencies.digest.gitCommit)"
+}
+verify_provenance() {
+    provenance > "$work/provenance" &&
+        grep -q "^https://cloudbuild.googleapis.com/GoogleHostedWorker"$'\t'"$COMMIT_SHA" "$work/provenance"
+}
+[ "$PROVENANCE" = skip ] || retry verify_provenance || fail "found no provenance of $digest for commit $COMMIT_SHA"
+
+# gcloud rejects --no-traffic for a service that does not exist yet: its first revision has all traffic.
+traffic=(--no-traffic)
+existing=$(run services list --filter="metadata.name=$service" --format='value(metadata.name)')
+[ -n "$existing" ] || traffic=()
+run deploy "$service" --image="$repository@$digest" "${traffic[@]}" --tag="$tag" --flags-file=flags.yaml \
+    --service-account="status-app@$PROJECT_ID.iam.gserviceaccount.com" \
+    --set-env-vars="GOOGLE_CLOUD_PROJECT=$PROJECT_ID" ||
+    fail "the new revision did not become ready"
+
+run services describe "$service" --flatten='status.traffic[]' --format='value(status.traffic.tag,status.traffic.url)' \
+    > "$work/tags"
+url=$(awk -v tag="$tag" '$1 == tag { print $2 }' "$work/tags")
+[ -n "$url" ] || fail "the new revision has no address for the tag $tag"
+
+# The token is valid for the address without the tag. It is in a file, because every process can read arguments.
 : > "$work/headers"
-for ((attempt = 1; ; attempt++)); do
-    status=$(curl --silent --show-error --max-time "${ANSWER_TIMEOUT:-10}" --max-filesize 65536 --header "@$work/headers" \
-        --output "$work/answer" --write-out '%{http_code}' "$url/status" 2> "$work/curl") || status=none
-    case $status in
-        200) break ;;
-        none) problem="did not answer /status: $(tail -n 1 "$work/curl")" ;;
-        *) problem="answered /status with $status" ;;
-    esac
-    if [[ $status = 40[13] ]] && [ ! -s "$work/headers" ]; then
-        token > "$work/token" ||
-            fail "no identity token, gcloud says why above; set _INVOKER to a service account that may call $SERVICE; $kept"
-        # In a file, so that no list of processes shows it.
-        echo "Authorization: Bearer $(< "$work/token")" > "$work/headers"
-        continue
-    fi
-    [ "$attempt" -lt "${ATTEMPTS:-12}" ] || fail "the revision $REVISION $problem, after $attempt attempts; $kept"
-    sleep "${PAUSE:-5}"
-done
-
-wrong=$(python3 -c 'import json, sys
-answer, version, commit = sys.argv[1:]
-try:
-    told = json.load(open(answer))["myapplication"][0]
-    for name, expected in ("lastcommitsha", commit), ("version", version):
-        if told[name] != expected:
-            sys.exit(print(f"the {name} {told[name]!r} and not {expected!r}"))
-except (ValueError, LookupError, TypeError):
-    print("something else than versions")' "$work/answer" "$version" "$COMMIT_SHA")
-[ -z "$wrong" ] || fail "the revision $REVISION tells $wrong; $kept"
-echo "$REVISION tells version $version of commit $COMMIT_SHA"
-
-# The very first revision serves from the start.
-describe
-still "${serving:-$REVISION=100}"
-pinned=$(of_service '
-print(*[target["revisionName"] for target in targets
-        if target.get("percent") == 100 and not target.get("latestRevision")])')
-if [ "$pinned" != "$REVISION" ]; then
-    run services update-traffic "$SERVICE" --to-revisions="$REVISION=100" ||
-        fail "cannot move the traffic to the revision $REVISION, gcloud says why above"
+if [ -n "${INVOKER:-}" ]; then
+    audience=$(run services describe "$service" --format='value(status.url)')
+    token=$(gcloud auth print-identity-token --impersonate-service-account="$INVOKER" --include-email \
+        --audiences="$audience")
+    echo "Authorization: Bearer $token" > "$work/headers"
 fi
-echo "$REVISION serves $SERVICE in $REGION of $PROJECT_ID"
+get_status() {
+    curl --silent --show-error --fail --max-time "${ANSWER_TIMEOUT:-10}" --max-filesize 65536 \
+        --header "@$work/headers" --output "$work/status" "$url/status"
+}
+retry get_status || fail "the new revision did not answer $url/status with 200"
+grep -qF "\"version\":\"$version\",\"lastcommitsha\":\"$COMMIT_SHA\"" "$work/status" ||
+    fail "the new revision does not report version $version and commit $COMMIT_SHA, but: $(head -c 200 "$work/status")"
 
-# So that tags do not add up, those made here for revisions older than all that served before this one are taken away: a
-# deployment that is still asking one of these has been overtaken. It serves even where this fails.
-if [ -z "$serving" ] || [[ $serving = "$REVISION=100" ]]; then
-    exit
-fi
-revisions=$(list_revisions) || { echo "deploy.sh: the tags of older revisions stay, gcloud says why above" >&2; exit; }
-old=$(of_service '
-before, revisions = [share.partition("=")[0] for share in arguments[0].split()], arguments[1].split()
-older = revisions[:min(map(revisions.index, before))] if set(before) <= set(revisions) else []
-print(*[target["tag"] for target in targets
-        if target.get("tag", "").startswith("sha-") and target["tag"] != arguments[2]
-        and target["revisionName"] in older], sep=",")' "$serving" "$revisions" "$tag")
-if [ -n "$old" ]; then
-    run services update-traffic "$SERVICE" --remove-tags="$old" ||
-        echo "deploy.sh: the tags of older revisions stay, gcloud says why above" >&2
-fi
+run services update-traffic "$service" --to-tags="$tag=100" || fail "could not move the traffic to the new revision"
+echo "version $version of commit $COMMIT_SHA has all traffic of $service"
+run services update-traffic "$service" --remove-tags="$tag" || echo "deploy.sh: the tag $tag remains" >&2

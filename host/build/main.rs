@@ -1,17 +1,17 @@
-//! Builds the component, compiles it ahead of time for the target's baseline CPU, and leaves three things behind:
+//! Builds the component, compiles it ahead of time for the baseline CPU of the target, and provides:
 //!
 //! - `component.cwasm` in `OUT_DIR`, which the host embeds;
-//! - `component.wasm` in cargo's target directory, the portable file;
-//! - `COMPONENT_SHA256` (of the portable file), `TARGET` and `WASMTIME_VERSION`, as variables of the compilation.
+//! - `component.wasm`, the portable component, in cargo's target directory;
+//! - `COMPONENT_SHA256` (of the portable component), `TARGET` and `WASMTIME_VERSION`, as variables of the compiler.
 
-#![allow(clippy::print_stdout, reason = "this is how a build script speaks to cargo")]
+#![allow(clippy::print_stdout, reason = "cargo reads its instructions from stdout")]
 
-#[path = "../src/sandbox/code.rs"]
-mod code;
-mod guest;
+mod component;
+#[path = "../src/sandbox/engine_config.rs"]
+mod engine_config;
+#[path = "../src/sandbox/imports.rs"]
+mod imports;
 mod script;
-#[path = "../src/sandbox/world.rs"]
-mod world;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -24,22 +24,25 @@ use sha2::{Digest, Sha256};
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 fn main() -> ExitCode {
-    script::report(build())
+    script::exit_code(build())
 }
 
 fn build() -> Result<()> {
-    println!("cargo::rerun-if-changed=build");
-    println!("cargo::rerun-if-changed=src/sandbox/code.rs");
-    println!("cargo::rerun-if-changed=src/sandbox/world.rs");
+    for input in ["build", "src/sandbox/engine_config.rs", "src/sandbox/imports.rs"] {
+        println!("cargo::rerun-if-changed={input}");
+    }
     let workspace = Path::new(&variable("CARGO_MANIFEST_DIR")?).join("..").canonicalize()?;
-    let out = PathBuf::from(variable("OUT_DIR")?);
+    let out_dir = PathBuf::from(variable("OUT_DIR")?);
     let target = variable("TARGET")?;
 
-    let component = script::component(&workspace, "component", "status-component", &out)?;
-    require_grant(&component)?;
-    let code = wasmtime::Engine::new(&code::config(&target)?)?.precompile_component(&component)?;
-    fs::write(out.join("component.cwasm"), code)?;
-    publish(&component, &out)?;
+    let component = script::build_component(&workspace, "component", "status-component", &out_dir)?;
+    check_imports(&component)?;
+    let engine = wasmtime::Engine::new(&engine_config::engine_config(&target)?)?;
+    fs::write(
+        out_dir.join("component.cwasm"),
+        engine.precompile_component(&component)?,
+    )?;
+    copy_to_target_dir(&component, &out_dir)?;
 
     println!("cargo::rustc-env=COMPONENT_SHA256={:x}", Sha256::digest(&component));
     println!("cargo::rustc-env=TARGET={target}");
@@ -50,26 +53,29 @@ fn build() -> Result<()> {
     Ok(())
 }
 
-/// A component that the host would refuse to serve is not embedded.
-fn require_grant(component: &[u8]) -> Result<()> {
-    let decoded = wit_component::decode(component)?;
-    let wit_component::DecodedWasm::Component(resolve, world) = decoded else {
-        return Err("the component is a WIT package, and no component".into());
+/// Fails if the host would refuse the component because of its imports.
+fn check_imports(component: &[u8]) -> Result<()> {
+    let wit_component::DecodedWasm::Component(resolve, world) = wit_component::decode(component)? else {
+        return Err("expected a component, found a WIT package".into());
     };
     let world = resolve.worlds.get(world).ok_or("the component has no world")?;
     let imports = world.imports.keys().map(|key| resolve.name_world_key(key));
-    let refused: Vec<_> = imports.filter(|name| !world::is_granted(name)).collect();
-    if refused.is_empty() {
+    let forbidden: Vec<_> = imports.filter(|name| !imports::is_allowed(name)).collect();
+    if forbidden.is_empty() {
         return Ok(());
     }
-    Err(format!("the component imports what is not granted: {}", refused.join(", ")).into())
+    Err(format!(
+        "the component has imports that are not allowed: {}",
+        forbidden.join(", ")
+    )
+    .into())
 }
 
-/// Leaves the portable component at the top of cargo's target directory.
-fn publish(component: &[u8], out: &Path) -> Result<()> {
-    let path = script::target_directory(out)?.join("component.wasm");
+/// Writes the portable component to cargo's target directory.
+fn copy_to_target_dir(component: &[u8], out_dir: &Path) -> Result<()> {
+    let path = script::target_dir(out_dir)?.join("component.wasm");
     fs::write(&path, component)?;
-    // Watched, so that a deleted file comes back; made old, because a newer one would mean a build each time.
+    // Watching the file restores it when it is deleted. Its old time keeps cargo from rebuilding on every run.
     fs::File::options()
         .write(true)
         .open(&path)?
@@ -85,7 +91,7 @@ fn locked_version(workspace: &Path, package: &str) -> Result<String> {
     let entry = format!("name = \"{package}\"\nversion = \"");
     let version = text.split_once(&entry).and_then(|(_, rest)| rest.split_once('"'));
     Ok(version
-        .ok_or(format!("{} has no `{package}`", lock.display()))?
+        .ok_or_else(|| format!("{} does not list `{package}`", lock.display()))?
         .0
         .to_owned())
 }

@@ -1,92 +1,70 @@
-//! Everything that ends the process early, and with which exit code.
+//! The error of a command: its message, a remedy, and the exit code.
 
 use std::io;
-use std::net::SocketAddr;
 
-use crate::sandbox::LoadError;
+use crate::cli::ParseError;
+use crate::lockdown::LockdownError;
+use crate::process::ListenError;
+use crate::sandbox::{GuestEnvError, InvokeError, LoadError};
 
-/// Why the process ends without having done what it was asked for. Every message is one line.
+/// Why a command failed. Every message is one line and ends with a remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// An option or a variable has no usable value.
-    #[error("{0}")]
-    Configuration(String),
-    /// The component cannot be served.
+    /// An option or its variable is invalid.
+    #[error(transparent)]
+    Cli(#[from] ParseError),
+    /// A variable of the guest environment is missing or invalid.
+    #[error(transparent)]
+    GuestEnv(#[from] GuestEnvError),
+    /// The component cannot be loaded.
     #[error(transparent)]
     Component(#[from] LoadError),
-    /// The address cannot be listened on.
-    #[error("cannot listen on `{address}`: {cause}; {}", way_out(.cause, .option))]
-    Listen {
-        /// The option that names it.
-        option: &'static str,
-        /// The address as configured.
-        address: SocketAddr,
-        /// What the operating system says.
-        cause: io::Error,
+    /// The first instance of the component failed.
+    #[error("cannot instantiate the component `{component}`: {cause}; use one that starts within the limits")]
+    WarmUp {
+        /// `embedded`, or the path of the file.
+        component: String,
+        /// How it failed.
+        cause: InvokeError,
     },
-    /// What was handed over to listen on is no listening socket.
-    #[error("cannot listen on what LISTEN_FDS hands over: {cause}; hand over a listening TCP socket, or none")]
-    Handover {
-        /// What is wrong with it.
-        cause: io::Error,
-    },
-    /// The service did not answer a health check as it should.
-    #[error(
-        "`http://{address}/status` is not healthy: {cause}; start the service, or name where it listens with --listen"
-    )]
+    /// A listening socket is unavailable.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The health check failed.
+    #[error("`{url}` is unhealthy: {cause}; start the service, or set --listen to its address")]
     Unhealthy {
-        /// The address that was asked.
-        address: SocketAddr,
-        /// What came instead of the answer.
+        /// The URL that was requested.
+        url: String,
+        /// The status or error that came back.
         cause: String,
     },
-    /// The process cannot be locked down as it has to.
-    #[error("cannot lock the process down: {missing}; use a kernel that has it, or --lockdown=on to go without")]
-    Lockdown {
-        /// What is missing, and why.
-        missing: String,
-    },
-    /// The operating system refuses something that the process cannot do without.
-    #[error("cannot {action}: {cause}; free what is lacking, or raise its limit, and start again")]
-    System {
-        /// What was tried.
+    /// The required lockdown is unavailable.
+    #[error(transparent)]
+    Lockdown(#[from] LockdownError),
+    /// The operating system refused something that the command needs.
+    #[error("cannot {action}: {cause}; {remedy}")]
+    Os {
+        /// What was attempted.
         action: &'static str,
-        /// What the operating system says.
+        /// The error of the operating system.
         cause: io::Error,
+        /// What to change.
+        remedy: &'static str,
     },
 }
 
 impl Error {
-    /// For `map_err`: the operating system refused to `action`.
-    pub(crate) fn system(action: &'static str) -> impl FnOnce(io::Error) -> Self {
-        move |cause| Self::System { action, cause }
+    /// For `map_err`: the operating system refused `action`.
+    pub(crate) fn os(action: &'static str, remedy: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |cause| Self::Os { action, cause, remedy }
     }
 
-    /// 2 where the configuration has to change, 1 where it was right and serving failed all the same.
+    /// 2 if the configuration or the component has to change, else 1.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Configuration(_) | Self::Component(_) => 2,
-            Self::Listen { .. }
-            | Self::Handover { .. }
-            | Self::Unhealthy { .. }
-            | Self::Lockdown { .. }
-            | Self::System { .. } => 1,
+            Self::Cli(_) | Self::GuestEnv(_) | Self::Component(_) | Self::WarmUp { .. } => 2,
+            Self::Listen(_) | Self::Unhealthy { .. } | Self::Lockdown(_) | Self::Os { .. } => 1,
         }
-    }
-}
-
-fn way_out(cause: &io::Error, option: &str) -> String {
-    match cause.kind() {
-        io::ErrorKind::AddrInUse => {
-            format!("stop the process that listens there, or choose another port with {option}")
-        }
-        io::ErrorKind::PermissionDenied => {
-            format!("ports below 1024 need a privilege; choose a higher one with {option}")
-        }
-        io::ErrorKind::AddrNotAvailable => {
-            format!("this machine has no such address; with {option} 0.0.0.0 takes all it has")
-        }
-        _ => format!("choose another address with {option}"),
     }
 }

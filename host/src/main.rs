@@ -4,19 +4,23 @@ use std::env;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use status_host::config;
+use status_host::cli::{self, ParseError};
 
 fn main() -> ExitCode {
-    let result = match config::parse(env::args_os()) {
+    let result = match cli::parse(env::args_os()) {
         Ok(cli) => status_host::run(&cli),
-        Err(config::Exit::Print(text)) => status_host::print(&format!("{}\n", text.trim_end())),
-        Err(config::Exit::Refuse(error)) => Err(error),
+        Err(ParseError::Help(text)) => status_host::print(&text),
+        Err(error) => Err(error.into()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Where standard error is closed the exit code has to do.
-            let _ = writeln!(io::stderr(), "status-host: {}", config::printable(&error.to_string()));
+            // If standard error is closed, only the exit code is left.
+            let _ = writeln!(
+                io::stderr(),
+                "status-host: {}",
+                cli::replace_control_chars(&error.to_string())
+            );
             ExitCode::from(error.exit_code())
         }
     }

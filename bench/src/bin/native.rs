@@ -1,5 +1,5 @@
-//! The limit that the sandbox is measured against: the component's own function behind a plain hyper server, without a
-//! sandbox, limits, metrics, log or lockdown. Takes the address to listen on as its only argument.
+//! The native baseline: the component's function behind a plain hyper server, without sandbox, limits, metrics, log and
+//! lockdown. Its only argument is the listen address.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let address = env::args().nth(1).ok_or("name the address to listen on")?.parse()?;
+    let address = env::args().nth(1).ok_or("usage: native ADDRESS")?.parse()?;
     let variables = [APP_VERSION, COMMIT_SHA].map(|name| env::var(name).map(|value| (name.to_owned(), value)));
     let [version, commit] = variables;
     let variables: &'static [_] = Box::leak(Box::new([version?, commit?]));
@@ -31,7 +31,7 @@ async fn serve(address: SocketAddr, variables: &'static [(String, String)]) -> i
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
         let service = service_fn(move |request| async move { Ok::<_, Infallible>(respond(&request, variables)) });
-        // A connection ends with an error where its client goes away.
+        // The connection's error is ignored: it means that the client closed it.
         tokio::spawn(async move {
             http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), service)
@@ -47,10 +47,10 @@ fn respond(request: &Request<Incoming>, variables: &[(String, String)]) -> Respo
         _ => Method::Other,
     };
     let target = request.uri().path_and_query().map(http::uri::PathAndQuery::as_str);
-    let answer = status::respond(method, target, variables);
-    let mut response = Response::new(Full::new(answer.body.into()));
-    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or_default();
-    for (name, value) in answer.headers {
+    let component_response = status::respond(method, target, variables);
+    let mut response = Response::new(Full::new(component_response.body.into()));
+    *response.status_mut() = StatusCode::from_u16(component_response.status).unwrap_or_default();
+    for (name, value) in component_response.headers {
         if let Ok(value) = HeaderValue::from_str(&value) {
             response.headers_mut().insert(name, value);
         }

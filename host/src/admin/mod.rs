@@ -1,22 +1,15 @@
-//! The admin port: what an operator and their tools ask of the process, apart from the service port, so that neither is
-//! there for the clients of the service nor waits for them.
+//! The admin server: metrics and health on a dedicated port and thread. Clients of the service cannot reach it, and
+//! load on the service does not delay it.
 //!
-//! | path | what it tells |
+//! | path | response |
 //! |---|---|
-//! | `/metrics` | all metrics, in the text format of Prometheus or in OpenMetrics |
-//! | `/livez` | that the process runs |
-//! | `/readyz` | whether it takes requests: not before the first instance was made, and not from a drain on |
-//! | `/buildinfo` | what it was built from, as JSON |
-//!
-//! | file | what it holds |
-//! |---|---|
-//! | `answer` | one request, one response |
-//! | `negotiation` | which format of metrics a client wants |
-//! | `readiness` | whether the service takes requests |
+//! | `/metrics` | all metrics, in the Prometheus text format or in OpenMetrics |
+//! | `/livez` | 200 while the process runs |
+//! | `/readyz` | 200 while the service accepts requests: from the first instance until the drain begins |
+//! | `/buildinfo` | versions and the component, as JSON |
 
-mod answer;
 mod negotiation;
-mod readiness;
+mod routes;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -30,51 +23,71 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use serde::Serialize;
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 use tracing::warn;
 
-use crate::telemetry::Exposition;
+use crate::metrics::MetricsRegistry;
+use crate::process::Readiness;
 
-pub use answer::BuildInfo;
-pub use readiness::{Phase, Readiness};
+/// The maximum number of open connections. Scrapes and probes are few and short. Above the limit the oldest connection
+/// is closed, so that a client that holds connections cannot lock others out.
+pub(crate) const MAX_CONNECTIONS: usize = 32;
 
-/// Connections at once. Scrapes and probes are few and short; above it the oldest is given up, so that who just holds
-/// connections does not keep others out.
-pub const CONNECTIONS: usize = 32;
+/// The time limit for a connection, which carries one request.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a connection may take from its start to its end, one request and its answer.
-const TIME: Duration = Duration::from_secs(10);
-
-/// The longest head, in bytes.
-const HEAD_LIMIT: usize = 16 * 1024;
+const MAX_HEAD_BYTES: usize = 16 * 1024;
 
 /// The pause after a failed accept.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
-/// What it tells of.
-pub struct Admin {
-    /// The metrics.
-    pub exposition: Exposition,
-    /// Whether the service takes requests.
-    pub readiness: Readiness,
-    /// What it was built from.
-    pub build: BuildInfo,
+/// The versions of the host and of the component.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct BuildInfo {
+    pub(crate) app_version: String,
+    pub(crate) commit_sha: String,
+    pub(crate) host_version: &'static str,
+    pub(crate) wasmtime_version: &'static str,
+    /// `embedded`, or the file name.
+    pub(crate) component: String,
+    pub(crate) component_sha256: String,
 }
 
-impl Admin {
-    /// Serves on `listener` from now on, on a thread of its own: what the service is busy with does not hold it up. It ends
-    /// with the process.
+impl BuildInfo {
+    /// The labels of the build metric. The file name is left out: it is not a property of the build.
+    #[must_use]
+    pub(crate) fn labels(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("app_version", self.app_version.clone()),
+            ("commit_sha", self.commit_sha.clone()),
+            ("host_version", self.host_version.to_owned()),
+            ("wasmtime_version", self.wasmtime_version.to_owned()),
+            ("component_sha256", self.component_sha256.clone()),
+        ]
+    }
+}
+
+/// Serves metrics, health and build information.
+pub(crate) struct AdminServer {
+    pub(crate) metrics: MetricsRegistry,
+    pub(crate) readiness: Readiness,
+    pub(crate) build_info: BuildInfo,
+}
+
+impl AdminServer {
+    /// Serves connections of `listener` on a dedicated thread until the process exits.
     ///
     /// # Errors
     ///
-    /// Where the socket cannot be watched, or the thread not be started.
-    pub fn start(self, listener: TcpListener) -> io::Result<()> {
+    /// If the socket cannot be registered with the event loop, or the thread cannot be started.
+    pub(crate) fn start(self, listener: TcpListener) -> io::Result<()> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let listener = {
-            let _inside = runtime.enter();
+            let _context = runtime.enter();
             tokio::net::TcpListener::from_std(listener)?
         };
         let serve = move || runtime.block_on(Arc::new(self).serve(&listener));
@@ -83,39 +96,39 @@ impl Admin {
     }
 
     async fn serve(self: Arc<Self>, listener: &tokio::net::TcpListener) -> ! {
-        let mut open = VecDeque::with_capacity(CONNECTIONS);
+        let mut open = VecDeque::with_capacity(MAX_CONNECTIONS);
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => {
                     open.retain(|connection: &AbortHandle| !connection.is_finished());
-                    if open.len() == CONNECTIONS {
+                    if open.len() == MAX_CONNECTIONS {
                         let oldest = open.pop_front();
                         oldest.iter().for_each(AbortHandle::abort);
                     }
-                    let admin = Arc::clone(&self);
-                    let connection = tokio::spawn(async move { admin.converse(stream).await });
+                    let server = Arc::clone(&self);
+                    let connection = tokio::spawn(async move { server.serve_connection(stream).await });
                     open.push_back(connection.abort_handle());
                 }
                 Err(error) => {
-                    warn!(%error, "cannot accept a connection on the admin port");
-                    sleep(ACCEPT_PAUSE).await;
+                    warn!(%error, "accept failed on the admin port");
+                    sleep(ACCEPT_BACKOFF).await;
                 }
             }
         }
     }
 
-    async fn converse(&self, stream: TcpStream) {
-        let service = service_fn(|request| ready(Ok::<_, Infallible>(self.answer(&request))));
+    async fn serve_connection(&self, stream: TcpStream) {
+        let service = service_fn(|request| ready(Ok::<_, Infallible>(self.route(&request))));
         let connection = http1::Builder::new()
             .keep_alive(false)
-            // Who has said all there is to say may still listen.
+            // A client that shuts down its sending side may still wait for the response.
             .half_close(true)
             .timer(TokioTimer::new())
-            .max_buf_size(HEAD_LIMIT)
-            // Which takes a system call that serving needs for nothing else.
+            .max_buf_size(MAX_HEAD_BYTES)
+            // Avoids `writev`, which the seccomp filter would have to allow for this alone.
             .writev(false)
             .serve_connection(TokioIo::new(stream), service);
-        // A client that goes away, or takes too long, knows so itself.
-        let _ = timeout(TIME, connection).await;
+        // Disconnects and timeouts concern only the client.
+        let _ = timeout(CONNECTION_TIMEOUT, connection).await;
     }
 }

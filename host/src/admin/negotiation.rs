@@ -1,38 +1,38 @@
-//! Which format of metrics a client wants (RFC 9110 section 12.5.1).
+//! Content negotiation for `/metrics` (RFC 9110 section 12.5.1).
 
 use http::HeaderMap;
 use http::header::ACCEPT;
 use mediatype::names::{self, APPLICATION, PLAIN};
 use mediatype::{MediaType, MediaTypeList, Name, ReadParams};
 
-use crate::telemetry::Format;
+use crate::metrics::ExpositionFormat;
 
 const OPEN_METRICS: MediaType = MediaType::new(APPLICATION, Name::new_unchecked("openmetrics-text"));
 const TEXT: MediaType = MediaType::new(names::TEXT, PLAIN);
 
-/// What is sent for these headers of a request: `OpenMetrics` where it is named and not liked less, else the text format,
-/// which whoever asks by hand can read as well.
-pub(super) fn format(headers: &HeaderMap) -> Format {
+/// The format that `Accept` prefers: `OpenMetrics` if it is listed with at least the quality of the text format,
+/// otherwise the text format. Wildcards select the text format.
+pub(super) fn preferred_format(headers: &HeaderMap) -> ExpositionFormat {
     let (mut open_metrics, mut text) = (0.0, 0.0);
-    let lines = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    for range in lines.flat_map(MediaTypeList::new).flatten() {
-        // Parameters apart: names are compared whatever their case.
+    let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    for range in values.flat_map(MediaTypeList::new).flatten() {
+        // Without parameters; the comparison ignores case.
         let essence = range.essence();
-        if essence == OPEN_METRICS && is_version(&range, "1.0.0") {
+        if essence == OPEN_METRICS && allows_version(&range, "1.0.0") {
             open_metrics = quality(&range).max(open_metrics);
-        } else if essence == TEXT && is_version(&range, "0.0.4") {
+        } else if essence == TEXT && allows_version(&range, "0.0.4") {
             text = quality(&range).max(text);
         }
     }
     if open_metrics > 0.0 && open_metrics >= text {
-        Format::OpenMetrics
+        ExpositionFormat::OpenMetrics
     } else {
-        Format::Prometheus
+        ExpositionFormat::Prometheus
     }
 }
 
-fn is_version(range: &MediaType, known: &str) -> bool {
-    parameter(range, "version").is_none_or(|version| version == known)
+fn allows_version(range: &MediaType, supported: &str) -> bool {
+    parameter(range, "version").is_none_or(|version| version == supported)
 }
 
 fn quality(range: &MediaType) -> f32 {
@@ -48,38 +48,36 @@ fn parameter(range: &MediaType, name: &'static str) -> Option<String> {
 mod tests {
     use http::HeaderValue;
 
+    use super::ExpositionFormat::{OpenMetrics, Prometheus};
     use super::*;
 
     #[test]
-    fn what_is_liked_best_is_sent() {
-        let rows = [
-            ("", Format::Prometheus),
-            ("*/*", Format::Prometheus),
-            ("text/html", Format::Prometheus),
-            ("application/openmetrics-text", Format::OpenMetrics),
-            ("Application/OpenMetrics-Text; Version=\"1.0.0\"", Format::OpenMetrics),
-            ("application/openmetrics-text;version=2.0.0", Format::Prometheus),
-            ("application/openmetrics-text;q=0", Format::Prometheus),
-            ("application/openmetrics-text;q=much", Format::Prometheus),
-            (
-                "application/openmetrics-text;q=0.2,text/plain;q=0.3",
-                Format::Prometheus,
-            ),
+    fn accept_prefers_highest_quality() {
+        let cases = [
+            ("", Prometheus),
+            ("*/*", Prometheus),
+            ("text/html", Prometheus),
+            ("application/openmetrics-text", OpenMetrics),
+            ("Application/OpenMetrics-Text; Version=\"1.0.0\"", OpenMetrics),
+            ("application/openmetrics-text;version=2.0.0", Prometheus),
+            ("application/openmetrics-text;q=0", Prometheus),
+            ("application/openmetrics-text;q=much", Prometheus),
+            ("application/openmetrics-text;q=0.2,text/plain;q=0.3", Prometheus),
             (
                 "application/openmetrics-text;q=0.2,text/plain;version=0.0.3",
-                Format::OpenMetrics,
+                OpenMetrics,
             ),
             (
                 "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,\
                  text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
-                Format::OpenMetrics,
+                OpenMetrics,
             ),
-            ("nonsense, application/openmetrics-text", Format::OpenMetrics),
+            ("nonsense, application/openmetrics-text", OpenMetrics),
         ];
-        for (accept, expected) in rows {
+        for (accept, expected) in cases {
             let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]);
-            assert_eq!(format(&headers), expected, "{accept}");
+            assert_eq!(preferred_format(&headers), expected, "{accept}");
         }
-        assert_eq!(format(&HeaderMap::new()), Format::Prometheus);
+        assert_eq!(preferred_format(&HeaderMap::new()), Prometheus);
     }
 }

@@ -1,68 +1,87 @@
-//! The second wall: once everything that serving needs is open, the process gives up the rest. Whoever escapes the
-//! sandbox finds no file, no program to start, no socket to open and no memory to run code in.
+//! The lockdown: once everything that serving needs is open, the process gives up the rest. Code that escapes the
+//! sandbox then finds no files, no programs to execute, no new sockets and no executable memory.
 //!
-//! | file | what it holds |
+//! | module | contents |
 //! |---|---|
-//! | `files` | Landlock: no file, no port |
-//! | `calls` | seccomp: no system call that serving does not need |
+//! | `landlock` | denies files and ports |
+//! | `seccomp` | denies system calls that serving does not need |
 
-mod calls;
-mod files;
+mod landlock;
+mod seccomp;
 
 use tracing::{info, warn};
 
-use crate::config::Lockdown;
-use crate::error::Error;
-use calls::Otherwise;
+use crate::cli::LockdownMode;
+use seccomp::DefaultAction;
 
-/// The first half, and what it came to.
-pub struct Locking {
-    mode: Lockdown,
-    /// The version of Landlock that is in force.
-    files: Option<i32>,
+/// A required part of the lockdown is unavailable.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "cannot lock down the process: {missing}; use a kernel that supports it, or --lockdown=on to serve with what is \
+     available"
+)]
+pub struct LockdownError {
+    missing: String,
 }
 
-/// Denies files and ports to this thread and to those that it starts, so that it comes before any other is started.
-#[must_use]
-pub fn begin(mode: Lockdown) -> Locking {
-    let files = match mode {
-        Lockdown::Off => None,
-        _ => files::deny().ok().flatten(),
+/// The first half: Landlock, if the kernel has it.
+pub(crate) struct FilesystemLocked {
+    mode: LockdownMode,
+    landlock_abi: Option<i32>,
+}
+
+/// The lockdown that is in force.
+pub(crate) enum Lockdown {
+    Disabled,
+    Complete { landlock_abi: i32 },
+    Incomplete { missing: String },
+}
+
+/// Denies files and ports to this thread and to those that it starts later: call it before any other thread starts.
+pub(crate) fn restrict_filesystem(mode: LockdownMode) -> FilesystemLocked {
+    let landlock_abi = match mode {
+        LockdownMode::Off => None,
+        _ => landlock::deny_all().ok().flatten(),
     };
-    Locking { mode, files }
+    FilesystemLocked { mode, landlock_abi }
 }
 
-impl Locking {
-    /// Denies all threads the system calls that serving does not need, so that it comes after the last is started. One
-    /// line of the log tells what is in force.
+impl FilesystemLocked {
+    /// Denies system calls to all threads: call it after the last thread has started.
     ///
     /// # Errors
     ///
-    /// [`Error::Lockdown`], where a part is required and cannot be had.
-    pub fn complete(self) -> Result<(), Error> {
-        let otherwise = match self.mode {
-            Lockdown::Off => {
-                warn!("not locked down: --lockdown is off");
-                return Ok(());
-            }
-            Lockdown::On | Lockdown::Require => Otherwise::Fail,
-            Lockdown::Kill => Otherwise::Kill,
+    /// [`LockdownError`] if a part is required and unavailable.
+    pub(crate) fn restrict_syscalls(self) -> Result<Lockdown, LockdownError> {
+        let default_action = match self.mode {
+            LockdownMode::Off => return Ok(Lockdown::Disabled),
+            LockdownMode::On | LockdownMode::Require => DefaultAction::Fail,
+            LockdownMode::Kill => DefaultAction::Kill,
         };
-        let calls = calls::deny(otherwise).map_err(|error| format!("seccomp: the kernel refuses the filter: {error}"));
-        match (self.files, calls) {
-            (Some(landlock), Ok(())) => info!(landlock, seccomp = true, "locked down"),
-            (files, calls) => {
-                let files = files
-                    .is_none()
-                    .then(|| "landlock: the kernel has none, or it is not enabled".to_owned());
-                let missing: Vec<_> = files.into_iter().chain(calls.err()).collect();
-                let missing = missing.join("; ");
-                if self.mode != Lockdown::On {
-                    return Err(Error::Lockdown { missing });
-                }
-                warn!(missing, "locked down in part");
-            }
+        let seccomp = seccomp::restrict(default_action);
+        let seccomp = seccomp.map_err(|error| format!("seccomp: the kernel rejects the filter: {error}"));
+        let (landlock_abi, seccomp_error) = match (self.landlock_abi, seccomp) {
+            (Some(landlock_abi), Ok(())) => return Ok(Lockdown::Complete { landlock_abi }),
+            (landlock_abi, seccomp) => (landlock_abi, seccomp.err()),
+        };
+        let landlock_error = landlock_abi
+            .is_none()
+            .then(|| "landlock: the kernel does not support it, or it is disabled".to_owned());
+        let missing: Vec<_> = landlock_error.into_iter().chain(seccomp_error).collect();
+        let missing = missing.join("; ");
+        match self.mode {
+            LockdownMode::On => Ok(Lockdown::Incomplete { missing }),
+            _ => Err(LockdownError { missing }),
         }
-        Ok(())
+    }
+}
+
+impl Lockdown {
+    pub(crate) fn log(&self) {
+        match self {
+            Self::Disabled => warn!("lockdown disabled"),
+            Self::Complete { landlock_abi } => info!(landlock = landlock_abi, seccomp = true, "lockdown in force"),
+            Self::Incomplete { missing } => warn!(missing, "lockdown incomplete"),
+        }
     }
 }

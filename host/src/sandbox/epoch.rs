@@ -1,4 +1,4 @@
-//! The clock of the sandbox: it ticks, and guests that compute through a tick let others have their turn.
+//! Epoch interruption: a guest that computes yields at every tick.
 
 use std::io;
 use std::thread;
@@ -6,29 +6,28 @@ use std::time::Duration;
 
 use wasmtime::{Engine, Store, UpdateDeadline};
 
-use super::state::State;
+use super::store::StoreData;
 
-/// How often guests that compute have to let others have their turn. A request takes some twenty microseconds.
-const TICK: Duration = Duration::from_millis(5);
+/// The time between ticks. A usual request takes some twenty microseconds.
+const EPOCH_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Starts the clock of `engine`, on a thread of its own: guests may have taken all others. It ends with the engine.
-pub(super) fn start(engine: &Engine) -> io::Result<()> {
+/// Starts a dedicated thread, since guests may occupy all workers. It ends with the engine.
+pub(super) fn spawn_epoch_thread(engine: &Engine) -> io::Result<()> {
     let engine = engine.weak();
     let tick = move || {
         while let Some(engine) = engine.upgrade() {
             engine.increment_epoch();
             drop(engine);
-            thread::sleep(TICK);
+            thread::sleep(EPOCH_INTERVAL);
         }
     };
     thread::Builder::new().name("epoch".to_owned()).spawn(tick)?;
     Ok(())
 }
 
-/// Makes the guest of `store` give way, at each tick from its second on: the first may come when it has hardly begun, and
-/// one that waits for its next turn holds its instance. The executor then looks at sockets and timers first, the timer
-/// of the request's deadline among them.
-pub(super) fn give_way(store: &mut Store<State>) {
+/// Makes the guest yield at its second tick, since the first may come right after its start, and at every later one. The
+/// executor then polls sockets and timers, including the deadline of the request.
+pub(super) fn yield_on_epoch(store: &mut Store<StoreData>) {
     store.set_epoch_deadline(2);
     store.epoch_deadline_callback(|_| Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))));
 }

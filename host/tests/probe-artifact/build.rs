@@ -1,9 +1,9 @@
 //! Builds the crate `probe` as a component.
 
-#![allow(clippy::print_stdout, reason = "this is how a build script speaks to cargo")]
+#![allow(clippy::print_stdout, reason = "cargo reads its instructions from stdout")]
 
-#[path = "../../build/guest.rs"]
-mod guest;
+#[path = "../../build/component.rs"]
+mod component;
 #[path = "../../build/script.rs"]
 mod script;
 
@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::{env, fs};
 
 fn main() -> ExitCode {
-    script::report(build())
+    script::exit_code(build())
 }
 
 fn build() -> Result<(), Box<dyn Error>> {
@@ -21,8 +21,8 @@ fn build() -> Result<(), Box<dyn Error>> {
     let workspace = Path::new(&variable("CARGO_MANIFEST_DIR")?)
         .join("../../..")
         .canonicalize()?;
-    let out = PathBuf::from(variable("OUT_DIR")?);
-    let component = script::component(&workspace, "host/tests/probe", "probe", &out)?;
-    fs::write(out.join("probe.wasm"), component)?;
+    let out_dir = PathBuf::from(variable("OUT_DIR")?);
+    let component = script::build_component(&workspace, "host/tests/probe", "probe", &out_dir)?;
+    fs::write(out_dir.join("probe.wasm"), component)?;
     Ok(())
 }

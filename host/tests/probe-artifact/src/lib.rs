@@ -1,4 +1,4 @@
-//! The component of the crate `probe`, built.
+//! The component built from the crate `probe`.
 
-/// The file of the component, for `--component`.
+/// The path of the component file, for `--component`.
 pub const PATH: &str = concat!(env!("OUT_DIR"), "/probe.wasm");

@@ -1,4 +1,4 @@
-//! Tells where the component is, for tests that are scripts.
+//! Prints the path of the component, for tests that are scripts.
 
 use std::io::{self, Write};
 

@@ -1,4 +1,4 @@
-//! A component of the world `status` for the tests of the host. Each path is another way to behave, good or bad.
+//! A component of the world `status` for the host's tests. Each path shows a different behaviour, good or bad.
 
 #![cfg(target_family = "wasm")]
 #![expect(
@@ -6,7 +6,7 @@
     clippy::mem_forget,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "failing is what this component is for"
+    reason = "this component fails on purpose"
 )]
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -17,7 +17,7 @@ use bindings::wasi::http::types::{
     ErrorCode, Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam,
 };
 
-#[expect(unsafe_code, reason = "values cross the component's boundary as raw memory")]
+#[expect(unsafe_code, reason = "values cross the component boundary as raw memory")]
 #[allow(clippy::all, clippy::pedantic, reason = "generated code")]
 mod bindings {
     wit_bindgen::generate!({
@@ -32,19 +32,19 @@ mod bindings {
 
 struct Probe;
 
-/// How many requests this instance has seen.
+/// The number of requests to this instance.
 static REQUESTS: AtomicU32 = AtomicU32::new(0);
 
 impl Guest for Probe {
     fn handle(request: IncomingRequest, out: ResponseOutparam) {
         let target = request.path_with_query().unwrap_or_default();
         match target.as_str() {
-            "/environment" => answer(out, &[], &environment()),
-            "/count" => answer(out, &[], &(REQUESTS.fetch_add(1, Ordering::Relaxed) + 1).to_string()),
-            "/trap" => panic!("as asked"),
+            "/environment" => respond(out, &[], &environment()),
+            "/count" => respond(out, &[], &(REQUESTS.fetch_add(1, Ordering::Relaxed) + 1).to_string()),
+            "/trap" => panic!("requested by the test"),
             "/trap-after-response" => {
-                answer(out, &[], "this must not be seen");
-                panic!("as asked")
+                respond(out, &[], "must not reach the client");
+                panic!("requested by the test")
             }
             "/long-write" => {
                 let head = head(200, &[]);
@@ -55,16 +55,16 @@ impl Guest for Probe {
             "/wait-for-body" => {
                 let body = request.consume().unwrap();
                 let read = body.stream().unwrap().blocking_read(1).unwrap();
-                answer(out, &[], std::str::from_utf8(&read).unwrap());
+                respond(out, &[], std::str::from_utf8(&read).unwrap());
             }
             "/spin" => spin(),
             "/answer-then-spin" => {
-                answer(out, &[], "this must not be seen");
+                respond(out, &[], "must not reach the client");
                 spin()
             }
-            "/answer-twice" => answer_twice(out),
-            "/allocate" => allocate(),
-            "/recurse" => answer(out, &[], &recurse(1).to_string()),
+            "/answer-twice" => set_response_twice(out),
+            "/allocate" => allocate_without_end(),
+            "/recurse" => respond(out, &[], &recurse(1).to_string()),
             "/leak" => loop {
                 std::mem::forget(Fields::new());
             },
@@ -78,20 +78,20 @@ impl Guest for Probe {
             "/silent" => drop(out),
             "/error" => ResponseOutparam::set(out, Err(ErrorCode::InternalError(Some("as asked".to_owned())))),
             "/long-error" => {
-                let words = Some("x".repeat(1024 * 1024));
-                ResponseOutparam::set(out, Err(ErrorCode::InternalError(words)));
+                let message = "x".repeat(1024 * 1024);
+                ResponseOutparam::set(out, Err(ErrorCode::InternalError(Some(message))));
             }
             "/early-hints" => ResponseOutparam::set(out, Ok(head(103, &[]))),
             "/status-600" => ResponseOutparam::set(out, Ok(head(600, &[]))),
             "/no-content" => ResponseOutparam::set(out, Ok(head(204, &[]))),
-            "/unfinished-body" => std::mem::forget(begin(out, &[], "half")),
-            "/dropped-body" => drop(begin(out, &[], "half")),
-            "/short-body" => drop(begin(out, &[("content-length", "8")], "half")),
-            "/lying-length" => std::mem::forget(begin(out, &[("content-length", "8")], "half")),
+            "/unfinished-body" => std::mem::forget(start_response(out, &[], "half")),
+            "/dropped-body" => drop(start_response(out, &[], "half")),
+            "/short-body" => drop(start_response(out, &[("content-length", "8")], "half")),
+            "/lying-length" => std::mem::forget(start_response(out, &[("content-length", "8")], "half")),
             "/no-body-but-length" => ResponseOutparam::set(out, Ok(head(200, &[("content-length", "8")]))),
-            "/mebibyte" => answer(out, &[], &"x".repeat(1024 * 1024)),
-            "/over-a-mebibyte" => answer(out, &[], &"x".repeat(1024 * 1024 + 1)),
-            target => answer(out, &[], target),
+            "/mebibyte" => respond(out, &[], &"x".repeat(1024 * 1024)),
+            "/over-a-mebibyte" => respond(out, &[], &"x".repeat(1024 * 1024 + 1)),
+            target => respond(out, &[], target),
         }
     }
 }
@@ -102,11 +102,11 @@ fn spin() -> ! {
     }
 }
 
-/// Allocates, and writes to what it gets, until there is no more.
-fn allocate() -> ! {
-    let mut taken = Vec::new();
+/// Writes to each allocation, so that it is resident.
+fn allocate_without_end() -> ! {
+    let mut allocations = Vec::new();
     loop {
-        taken.push(std::hint::black_box(vec![1_u8; 64 * 1024]));
+        allocations.push(std::hint::black_box(vec![1_u8; 64 * 1024]));
     }
 }
 
@@ -117,23 +117,22 @@ fn recurse(depth: u64) -> u64 {
     std::hint::black_box(recurse(std::hint::black_box(depth + 1))) + 1
 }
 
-/// Uses what it has been given for one answer a second time.
-fn answer_twice(out: ResponseOutparam) {
+fn set_response_twice(out: ResponseOutparam) {
     let handle = out.handle();
     ResponseOutparam::set(out, Ok(head(200, &[])));
-    #[expect(unsafe_code, reason = "that the handle is gone is what the host has to see")]
-    // SAFETY: the host looks each handle up, and refuses this one.
+    #[expect(unsafe_code, reason = "the host must detect the second use of a handle")]
+    // SAFETY: the host looks up every handle, and traps on this one.
     let again = unsafe { ResponseOutparam::from_handle(handle) };
     ResponseOutparam::set(again, Ok(head(200, &[])));
 }
 
-/// Tries what a guest must not say, and tells how much of it was let through.
+/// Reports how many forbidden header names the host accepts, and whether it accepts a line break in a value.
 fn forbidden_headers(out: ResponseOutparam) {
     let forbidden = ["connection", "transfer-encoding", "upgrade", "keep-alive", "host"];
-    let set = |name: &&str| Fields::from_list(&[((*name).to_owned(), b"close".to_vec())]).is_ok();
-    let let_through = forbidden.iter().filter(|name| set(name)).count();
+    let is_accepted = |name: &&str| Fields::from_list(&[((*name).to_owned(), b"close".to_vec())]).is_ok();
+    let accepted = forbidden.iter().filter(|name| is_accepted(name)).count();
     let split = Fields::from_list(&[("a".to_owned(), b"b\r\nc: d".to_vec())]).is_ok();
-    answer(out, &[], &format!("{let_through} {split}"));
+    respond(out, &[], &format!("{accepted} {split}"));
 }
 
 fn many_headers(out: ResponseOutparam, count: usize) {
@@ -142,7 +141,7 @@ fn many_headers(out: ResponseOutparam, count: usize) {
     ResponseOutparam::set(out, Ok(head));
 }
 
-/// Writes on, also when nobody takes it any more.
+/// Keeps writing after the host reports an error.
 fn gigabyte(out: ResponseOutparam) {
     let head = head(200, &[]);
     let body = head.body().unwrap();
@@ -176,14 +175,14 @@ fn head(status: u16, headers: &[(&str, &str)]) -> OutgoingResponse {
     head
 }
 
-/// Sends a head and then `content`; a write that the host refuses ends it.
-fn begin(out: ResponseOutparam, headers: &[(&str, &str)], content: &str) -> OutgoingBody {
+/// Sets the response and writes `content` until the host reports an error.
+fn start_response(out: ResponseOutparam, headers: &[(&str, &str)], content: &str) -> OutgoingBody {
     let head = head(200, headers);
     let body = head.body().unwrap();
     ResponseOutparam::set(out, Ok(head));
     let stream = body.write().unwrap();
-    for piece in content.as_bytes().chunks(4096) {
-        if stream.blocking_write_and_flush(piece).is_err() {
+    for chunk in content.as_bytes().chunks(4096) {
+        if stream.blocking_write_and_flush(chunk).is_err() {
             break;
         }
     }
@@ -191,7 +190,7 @@ fn begin(out: ResponseOutparam, headers: &[(&str, &str)], content: &str) -> Outg
     body
 }
 
-fn answer(out: ResponseOutparam, headers: &[(&str, &str)], content: &str) {
-    // Fails where the host has given up on the body, which is what some paths are about.
-    let _ = OutgoingBody::finish(begin(out, headers, content), None);
+fn respond(out: ResponseOutparam, headers: &[(&str, &str)], content: &str) {
+    // Fails if the host has closed the body, which some paths provoke.
+    let _ = OutgoingBody::finish(start_response(out, headers, content), None);
 }

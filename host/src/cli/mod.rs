@@ -1,0 +1,184 @@
+//! Command-line options and the environment variables that stand for them, parsed into plain values.
+
+mod limits;
+mod logging;
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use limits::{Limits, MAX_MEMORY};
+pub use logging::{AdminAddress, LogFormat, LoggingArgs};
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "status-host",
+    about = "Serves GET /status, its own version and Git commit, from a sandboxed WebAssembly component",
+    after_help = "APP_VERSION and COMMIT_SHA are required. They are the whole environment of the component.",
+    version = concat!(env!("CARGO_PKG_VERSION"), " (wasmtime ", env!("WASMTIME_VERSION"), ")"),
+    args_conflicts_with_subcommands = true,
+)]
+pub struct Cli {
+    /// The command; serve if there is none.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
+    /// The options of serve.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+}
+
+/// The options of the default command, serve.
+#[derive(Args, Debug)]
+pub struct ServeArgs {
+    /// The service port.
+    #[command(flatten)]
+    pub listen: ListenArg,
+
+    /// The component.
+    #[command(flatten)]
+    pub component: ComponentArg,
+
+    /// After start-up, deny access to files, exec, new sockets and executable memory
+    #[arg(long, env, hide_env_values = true, value_name = "MODE", value_enum, default_value_t = LockdownMode::On)]
+    pub lockdown: LockdownMode,
+
+    /// The log and the admin port.
+    #[command(flatten)]
+    pub logging: LoggingArgs,
+
+    /// Limits.
+    #[command(flatten)]
+    pub limits: Limits,
+}
+
+/// Whether the lockdown is required, and what a violation does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LockdownMode {
+    /// No lockdown
+    Off,
+    /// Log a warning if the kernel lacks a part of it
+    On,
+    /// Refuse to start if the kernel lacks a part of it
+    Require,
+    /// As require, but a forbidden system call kills the process instead of failing
+    Kill,
+}
+
+/// `--listen`.
+#[derive(Args, Debug)]
+pub struct ListenArg {
+    /// Address and port to listen on
+    #[arg(
+        long,
+        env = "LISTEN",
+        hide_env_values = true,
+        value_name = "ADDRESS:PORT",
+        default_value = "0.0.0.0:5000"
+    )]
+    listen: OsString,
+}
+
+/// `--component`.
+#[derive(Args, Debug)]
+pub struct ComponentArg {
+    /// Component to use instead of the embedded one
+    #[arg(long, env = "COMPONENT", hide_env_values = true, value_name = "FILE")]
+    component: Option<OsString>,
+}
+
+/// The other commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Print the digest, imports and exports of a component
+    Inspect {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// The component.
+        #[command(flatten)]
+        component: ComponentArg,
+    },
+    /// Compile a component ahead of time, for a status-host without a compiler
+    Compile {
+        /// Portable component
+        file: PathBuf,
+        /// File to write
+        output: PathBuf,
+    },
+    /// Request /status from this machine; exit 0 if the response is 200, else 1
+    Healthcheck {
+        /// The address of the service.
+        #[command(flatten)]
+        listen: ListenArg,
+    },
+}
+
+/// Why the command line gives no command to run.
+#[derive(Debug, thiserror::Error)]
+pub enum ParseError {
+    /// Help or the version was requested: print this and exit with 0.
+    #[error("{0}")]
+    Help(String),
+    /// An option or its variable is invalid.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+/// Parses the command line; variables of the environment stand for options that are absent.
+///
+/// # Errors
+///
+/// [`ParseError`] if there is nothing to run.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, ParseError> {
+    Cli::try_parse_from(args).map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ParseError::Help(error.to_string()),
+        _ => ParseError::Invalid(one_line(&error.to_string())),
+    })
+}
+
+impl ComponentArg {
+    /// The file of the component; `None` for the embedded one.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.component.as_deref().map(Path::new)
+    }
+}
+
+impl ListenArg {
+    /// The address. It is parsed on use: commands that do not listen accept any `LISTEN`.
+    ///
+    /// # Errors
+    ///
+    /// [`ParseError::Invalid`] if the value is not an IP address with a port.
+    pub fn address(&self) -> Result<SocketAddr, ParseError> {
+        let value = self.listen.to_string_lossy();
+        value.parse().map_err(|_| {
+            ParseError::Invalid(format!(
+                "invalid address `{value}`; set --listen or LISTEN to an IP address and a port, such as 0.0.0.0:5000 or \
+                 [::]:5000"
+            ))
+        })
+    }
+}
+
+/// A message of clap without its layout, usage and hints.
+fn one_line(message: &str) -> String {
+    let message = message.strip_prefix("error: ").unwrap_or(message);
+    let lines: Vec<_> = message
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with("Usage:") && !line.starts_with("For more information"))
+        .collect();
+    format!("{}; see --help", lines.join("; "))
+}
+
+/// Makes untrusted text safe to print: one line, without terminal escape sequences.
+#[must_use]
+pub fn replace_control_chars(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
+}

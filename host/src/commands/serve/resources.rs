@@ -1,0 +1,77 @@
+//! Phase 2: everything that opens something, or that can fail because of the configuration.
+
+use std::env;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread;
+
+use super::metrics::{Capacity, build_info, register};
+use crate::admin::{self, BuildInfo};
+use crate::cli::{AdminAddress, MAX_MEMORY, ServeArgs};
+use crate::commands::engine::engine;
+use crate::error::Error;
+use crate::metrics::{Metrics, MetricsRegistry, ProcessCollector};
+use crate::process::{self, ConnectionCapacity};
+use crate::sandbox::{self, GuestEnv, Limits, MEMORY_RESERVATION, Sandbox};
+
+const _: () = assert!(MAX_MEMORY == MEMORY_RESERVATION, "--max-memory fits the reservation");
+
+/// What the service needs, opened.
+pub(super) struct Resources {
+    pub(super) capacity: ConnectionCapacity,
+    pub(super) worker_threads: usize,
+    pub(super) listener: TcpListener,
+    pub(super) local_addr: SocketAddr,
+    pub(super) admin_listener: Option<(TcpListener, SocketAddr)>,
+    pub(super) sandbox: Sandbox,
+    pub(super) build_info: BuildInfo,
+    pub(super) registry: MetricsRegistry,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+impl Resources {
+    pub(super) fn acquire(args: &ServeArgs) -> Result<Self, Error> {
+        // Before the collector, which stores the limit.
+        let fd_limit = process::raise_nofile_limit();
+        // Before Landlock: it opens files in /proc/self.
+        let collector = ProcessCollector::open(fd_limit);
+        // Before the engine: cheap errors first.
+        let address = args.listen.address()?;
+        let env = GuestEnv::from_lookup(|name| env::var_os(name))?;
+        let engine = engine(args.limits.max_concurrency)?;
+        let component = sandbox::load(&engine, args.component.file())?;
+        let build_info = build_info(&env, &component);
+        let sandbox = Sandbox::new(&component, env, sandbox_limits(args))?;
+        let (listener, local_addr, sharing) = process::bind_or_inherit(address)?;
+        let admin_listener = match args.logging.admin {
+            AdminAddress::Off => None,
+            AdminAddress::At(address) => Some(process::bind_admin(address, sharing)?),
+        };
+        // After both listeners, so that their descriptors are counted.
+        let reserved = collector.open_fds().unwrap_or_default() + admin::MAX_CONNECTIONS as u64;
+        let capacity = ConnectionCapacity::from_fd_limit(fd_limit, reserved, args.limits.max_connections);
+        let limits = Capacity {
+            connections: capacity.connections,
+            instances: args.limits.max_concurrency,
+        };
+        let (registry, metrics) = register(&build_info, &engine, limits, collector);
+        Ok(Self {
+            capacity,
+            worker_threads: thread::available_parallelism().map_or(1, usize::from),
+            listener,
+            local_addr,
+            admin_listener,
+            sandbox,
+            build_info,
+            registry,
+            metrics: Arc::new(metrics),
+        })
+    }
+}
+
+fn sandbox_limits(args: &ServeArgs) -> Limits {
+    Limits {
+        timeout: args.limits.request_timeout,
+        memory: args.limits.max_memory,
+    }
+}

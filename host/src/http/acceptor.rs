@@ -1,0 +1,159 @@
+//! Accepts connections until a signal, then drains them.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+use super::connection::Http1Server;
+use super::io::Admission;
+use crate::metrics::{Metrics, Refusal};
+use crate::process::{BACKLOG, ConnectionCapacity, Phase, Readiness, Signals};
+
+/// The pause after a failed accept. Its usual cause, a lack of file descriptors, does not pass at once.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+
+/// Failed accepts after which the rest of the backlog is left.
+const MAX_BACKLOG_RETRIES: usize = 5;
+
+/// The limits of a drain.
+#[derive(Clone, Copy)]
+pub(crate) struct DrainLimits {
+    /// How long connections are still accepted after the signal.
+    pub(crate) delay: Duration,
+    /// How long requests in flight may take after that.
+    pub(crate) timeout: Duration,
+}
+
+/// Accepts connections and limits their number.
+pub(crate) struct Acceptor {
+    server: Arc<Http1Server>,
+    capacity: ConnectionCapacity,
+    connections: Arc<Semaphore>,
+    overload: Arc<Semaphore>,
+    limits: DrainLimits,
+    readiness: Readiness,
+}
+
+impl Acceptor {
+    pub(crate) fn new(
+        server: Http1Server,
+        capacity: ConnectionCapacity,
+        limits: DrainLimits,
+        readiness: Readiness,
+    ) -> Self {
+        Self {
+            server: Arc::new(server),
+            capacity,
+            connections: Arc::new(Semaphore::new(capacity.connections as usize)),
+            overload: Arc::new(Semaphore::new(capacity.overload as usize)),
+            limits,
+            readiness,
+        }
+    }
+
+    /// Accepts until the first signal, then drains: withdraws readiness, waits for the drain delay, accepts the rest of
+    /// the backlog, closes the listener and waits for requests in flight. A second signal ends the drain.
+    pub(crate) async fn run_until_drained(&self, listener: TcpListener, mut signals: Signals) {
+        let signal = tokio::select! {
+            signal = signals.recv() => signal,
+            never = self.accept(&listener) => never,
+        };
+        self.readiness.set(Phase::Draining);
+        let delay = self.limits.delay;
+        if !delay.is_zero() {
+            info!(signal, delay = ?delay, "withdrawing readiness");
+            tokio::select! {
+                () = sleep(delay) => {}
+                never = self.accept(&listener) => never,
+                signal = signals.recv() => return warn!(signal, "second signal; closing remaining connections"),
+            }
+        }
+        self.server.shut_down();
+        self.drain_backlog(listener).await;
+        let connections = self.capacity.connections as usize - self.connections.available_permits();
+        info!(signal, connections, "draining");
+        let timeout = self.limits.timeout;
+        tokio::select! {
+            () = self.all_closed() => info!("drained"),
+            () = sleep(timeout) => warn!(after = ?timeout, "drain timed out; closing remaining connections"),
+            signal = signals.recv() => warn!(signal, "second signal; closing remaining connections"),
+        }
+    }
+
+    async fn accept(&self, listener: &TcpListener) -> ! {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => self.spawn_connection(stream),
+                Err(error) => {
+                    self.metrics().accept_failures.inc();
+                    warn!(%error, "accept failed");
+                    sleep(ACCEPT_BACKOFF).await;
+                }
+            }
+        }
+    }
+
+    /// Accepts the connections that wait in the kernel, which would reset them with the socket. Calls accept(2) itself:
+    /// tokio's knowledge of the socket may be out of date.
+    async fn drain_backlog(&self, listener: TcpListener) {
+        let accept = |listener: &std::net::TcpListener| {
+            let (stream, _) = listener.accept()?;
+            stream.set_nonblocking(true)?;
+            TcpStream::from_std(stream)
+        };
+        let mut retries = 0..MAX_BACKLOG_RETRIES;
+        let Ok(listener) = listener.into_std() else { return };
+        for _ in 0..BACKLOG {
+            match accept(&listener) {
+                Ok(stream) => self.spawn_connection(stream),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) => {
+                    self.metrics().accept_failures.inc();
+                    warn!(%error, "accepting the backlog failed");
+                    if retries.next().is_none() {
+                        return;
+                    }
+                    sleep(ACCEPT_BACKOFF).await;
+                }
+            }
+        }
+    }
+
+    fn spawn_connection(&self, stream: TcpStream) {
+        self.metrics().connections_accepted.inc();
+        let permit = |semaphore: &Arc<Semaphore>| Arc::clone(semaphore).try_acquire_owned().ok();
+        let (permit, admission) = if let Some(permit) = permit(&self.connections) {
+            (permit, Admission::Admitted)
+        } else if let Some(permit) = permit(&self.overload) {
+            self.metrics().count_refusal(Refusal::Limit);
+            (permit, Admission::Overloaded)
+        } else {
+            self.metrics().count_refusal(Refusal::Flood);
+            return;
+        };
+        let (server, open) = (Arc::clone(&self.server), self.metrics().connections_open.clone());
+        open.inc_by(i64::from(admission == Admission::Admitted));
+        tokio::spawn(async move {
+            // Fails if the client has gone, which serving will notice.
+            let _ = stream.set_nodelay(true);
+            server.serve(stream, admission).await;
+            open.dec_by(i64::from(admission == Admission::Admitted));
+            drop(permit);
+        });
+    }
+
+    /// Waits until every connection has returned its permit.
+    async fn all_closed(&self) {
+        let _ = self.connections.acquire_many(self.capacity.connections).await;
+        let _ = self.overload.acquire_many(self.capacity.overload).await;
+    }
+
+    fn metrics(&self) -> &Metrics {
+        self.server.metrics()
+    }
+}

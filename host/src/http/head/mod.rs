@@ -1,0 +1,234 @@
+//! Validation of a request head (RFC 9112): it must be unambiguous to this server and to any proxy in front of it.
+//!
+//! hyper parses the head again, but accepts more: a bare line feed, `content-length` beside `transfer-encoding`, unknown
+//! transfer codings, and a target with a fragment.
+
+mod host;
+
+use std::mem::MaybeUninit;
+
+use http::{StatusCode, Uri};
+use httparse::{Error, Header, Request, Status};
+
+pub(super) use host::ensure_host;
+
+use super::problem::Rejection;
+
+/// Maximum size of a head, in bytes.
+pub const MAX_HEAD_BYTES: usize = 16 * 1024;
+
+/// Maximum size of a target, in bytes.
+pub const MAX_TARGET_BYTES: usize = 8 * 1024;
+
+/// Maximum number of header fields.
+pub const MAX_HEADERS: usize = 100;
+
+/// Ends a line. Before a head it is an empty line, which is ignored (section 2.2).
+pub const CRLF: &[u8] = b"\r\n";
+
+/// Whether a body follows the head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyFraming {
+    /// The next bytes are another head.
+    None,
+    /// The next bytes are a body.
+    Present,
+}
+
+/// Finds the end of the head at the start of `bytes`; `None` if it is incomplete. The first `scanned` bytes are known to
+/// contain no end. `bytes` must not start with an empty line.
+///
+/// # Errors
+///
+/// [`Rejection`] for the first line that ends in a bare line feed (section 2.2).
+pub fn find_end(bytes: &[u8], scanned: usize) -> Result<Option<usize>, Rejection> {
+    let new = bytes.iter().enumerate().skip(scanned);
+    for (at, _) in new.filter(|(_, byte)| **byte == b'\n') {
+        let Some(line) = bytes.get(..at).and_then(|lines| lines.strip_suffix(b"\r")) else {
+            return Err(bad("a line ends in a bare line feed"));
+        };
+        if line.ends_with(CRLF) {
+            return Ok(Some(at + 1));
+        }
+    }
+    Ok(None)
+}
+
+/// The rejection of a head that exceeds [`MAX_HEAD_BYTES`].
+#[must_use]
+pub fn oversized(bytes: &[u8]) -> Rejection {
+    if bytes.contains(&b'\n') {
+        too_large("the request head is larger than 16 KiB")
+    } else {
+        target_too_long()
+    }
+}
+
+/// Validates a complete head.
+///
+/// # Errors
+///
+/// [`Rejection`] with the status that the RFC names.
+pub fn validate(head: &[u8]) -> Result<BodyFraming, Rejection> {
+    let mut fields = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+    let mut request = Request::new(&mut []);
+    match request.parse_with_uninit_headers(head, &mut fields) {
+        Ok(Status::Complete(_)) => {}
+        Ok(Status::Partial) => return Err(bad("the request head is incomplete")),
+        Err(error) => return Err(malformed(error, head)),
+    }
+    method(request.method.unwrap_or_default())?;
+    target(request.method.unwrap_or_default(), request.path.unwrap_or_default())?;
+    host(&request)?;
+    framing(&request)
+}
+
+fn method(method: &str) -> Result<(), Rejection> {
+    // RFC 9110 section 9.3.6; 501 is the status for unsupported methods (section 15.6.2).
+    if method == "CONNECT" {
+        return Err(Rejection::new(StatusCode::NOT_IMPLEMENTED, "CONNECT is not supported"));
+    }
+    Ok(())
+}
+
+/// The target in origin, absolute or asterisk form (RFC 9112 section 3.2).
+fn target(method: &str, target: &str) -> Result<(), Rejection> {
+    if target.len() > MAX_TARGET_BYTES {
+        return Err(target_too_long());
+    }
+    let path = target.split('?').next().unwrap_or_default();
+    if !target.is_ascii() || target.contains('#') || !is_path(path.as_bytes()) {
+        return Err(bad("the request target has invalid characters"));
+    }
+    let uri: Uri = target.parse().map_err(|_| bad("the request target is invalid"))?;
+    let authority = match uri.scheme_str() {
+        None if target.starts_with('/') => return Ok(()),
+        None if target == "*" && method == "OPTIONS" => return Ok(()),
+        Some("http" | "https") => uri.authority(),
+        _ => None,
+    };
+    match authority {
+        Some(authority) if host::is_host_and_port(authority) => Ok(()),
+        Some(_) => Err(bad("the authority of the request target is invalid")),
+        None => Err(bad("the request target is neither a path nor an http URI")),
+    }
+}
+
+/// Whether these are characters of a path, or of the scheme and authority before it (RFC 3986 appendix A). A query may
+/// contain more, since browsers do not encode all of it; the URI parser checks it.
+fn is_path(mut bytes: &[u8]) -> bool {
+    while let Some((first, rest)) = bytes.split_first() {
+        bytes = match (first, rest) {
+            (b'%', [high, low, rest @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => rest,
+            (b'%', _) => return false,
+            _ if first.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/[]".contains(first) => rest,
+            _ => return false,
+        };
+    }
+    true
+}
+
+/// Exactly one valid `Host`; optional in HTTP/1.0 (RFC 9112 section 3.2).
+fn host(request: &Request) -> Result<(), Rejection> {
+    let mut hosts = values(request, "host");
+    match (hosts.next(), hosts.next()) {
+        (Some(_), Some(_)) => Err(bad("the request has several Host headers")),
+        (Some(host), None) if host::is_valid(host) => Ok(()),
+        (Some(_), None) => Err(bad("the Host header is invalid")),
+        (None, _) if request.version == Some(0) => Ok(()),
+        (None, _) => Err(bad("the Host header is missing")),
+    }
+}
+
+/// Either one `Content-Length` or the chunked coding (RFC 9112 section 6).
+fn framing(request: &Request) -> Result<BodyFraming, Rejection> {
+    let (mut lengths, mut codings) = (values(request, "content-length"), values(request, "transfer-encoding"));
+    match (lengths.next(), codings.next()) {
+        (None, None) => Ok(BodyFraming::None),
+        (Some(length), None) => match lengths.next() {
+            Some(_) => Err(bad("the request has several Content-Length headers")),
+            None => is_length(length)
+                .then(|| length_framing(length))
+                .ok_or(bad("the Content-Length header is not a number")),
+        },
+        (None, Some(_)) if request.version == Some(0) => Err(bad("HTTP/1.0 does not define Transfer-Encoding")),
+        (None, Some(coding)) => match codings.next() {
+            Some(_) => Err(bad("the request has several Transfer-Encoding headers")),
+            None => validate_coding(coding),
+        },
+        (Some(_), Some(_)) => Err(bad("the request has both Content-Length and Transfer-Encoding")),
+    }
+}
+
+fn length_framing(length: &[u8]) -> BodyFraming {
+    if length.iter().all(|digit| *digit == b'0') {
+        BodyFraming::None
+    } else {
+        BodyFraming::Present
+    }
+}
+
+/// `1*DIGIT` (RFC 9110 section 8.6) that fits a `u64`; hyper reserves the two largest values.
+fn is_length(value: &[u8]) -> bool {
+    let text = std::str::from_utf8(value).unwrap_or_default();
+    text.bytes().all(|digit| digit.is_ascii_digit()) && text.parse::<u64>().is_ok_and(|length| length < u64::MAX - 1)
+}
+
+/// Only the chunked coding is supported.
+fn validate_coding(coding: &[u8]) -> Result<BodyFraming, Rejection> {
+    let mut codings = coding.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).rev();
+    let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
+    match codings.next() {
+        Some(last) if !is_chunked(last) => Err(bad("the final transfer coding is not chunked")),
+        _ if codings.clone().any(is_chunked) => Err(bad("the chunked coding is applied twice")),
+        _ if codings.next().is_some() => Err(Rejection::new(
+            StatusCode::NOT_IMPLEMENTED,
+            "the only supported transfer coding is chunked",
+        )),
+        _ => Ok(BodyFraming::Present),
+    }
+}
+
+fn values<'a>(request: &'a Request, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
+    let named = move |field: &&Header| field.name.eq_ignore_ascii_case(name);
+    request.headers.iter().filter(named).map(|field| field.value)
+}
+
+fn malformed(error: Error, head: &[u8]) -> Rejection {
+    match error {
+        Error::HeaderName => bad("a header name is invalid"),
+        Error::HeaderValue => bad("a header value is invalid"),
+        Error::TooManyHeaders => too_large("the request has more than 100 headers"),
+        Error::Version if is_other_version(head) => Rejection::new(
+            StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            "the supported versions are HTTP/1.1 and HTTP/1.0",
+        ),
+        Error::Version => bad("the HTTP version is invalid"),
+        Error::NewLine => bad("a carriage return is not followed by a line feed"),
+        Error::Status | Error::Token => bad("the request line is invalid"),
+    }
+}
+
+/// Whether the request line is valid but for an unsupported version (RFC 9112 section 2.3).
+fn is_other_version(head: &[u8]) -> bool {
+    let line = head.split(|byte| *byte == b'\r').next();
+    let mut parts = line.unwrap_or_default().split(|byte| *byte == b' ').skip(2);
+    let (version, rest) = (parts.next(), parts.next());
+    let is_version = |version: &[u8]| match version {
+        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] => major.is_ascii_digit() && minor.is_ascii_digit(),
+        _ => false,
+    };
+    rest.is_none() && version.is_some_and(is_version)
+}
+
+fn bad(detail: &'static str) -> Rejection {
+    Rejection::new(StatusCode::BAD_REQUEST, detail)
+}
+
+fn too_large(detail: &'static str) -> Rejection {
+    Rejection::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
+}
+
+fn target_too_long() -> Rejection {
+    Rejection::new(StatusCode::URI_TOO_LONG, "the request target is larger than 8 KiB")
+}

@@ -1,0 +1,69 @@
+//! When a connection closes.
+//!
+//! | because | decided in |
+//! |---|---|
+//! | the client closes it, or asks for `connection: close` | hyper |
+//! | a head was rejected or late | [`CloseState::reject`] |
+//! | the connection limit is reached, the request has a body, or the server shuts down | [`CloseState::close_after_response`] |
+//! | the next head does not arrive in time | `ValidatingReader` |
+//! | the client does not receive a response in time | `TimeoutWriter` |
+//!
+//! Bytes that follow a rejected head or a body may not be a request, or not the same request to every proxy.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::http::problem::Rejection;
+
+/// Whether the connection is within the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It is: its requests are served.
+    Admitted,
+    /// It is not: its first request gets a 503, and the connection is closed.
+    Overloaded,
+}
+
+/// The close of one connection, as far as the server has decided on it.
+#[derive(Default)]
+pub(in crate::http) struct CloseState {
+    shutting_down: AtomicBool,
+    rejection: OnceLock<Rejection>,
+    closed_by_server: AtomicBool,
+}
+
+impl CloseState {
+    /// The server shuts down: the next response is the last, and a head that does not arrive soon gets none.
+    pub(in crate::http) fn begin_shutdown(&self) {
+        self.shutting_down.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_shutting_down(&self) -> bool {
+        self.shutting_down.load(Ordering::Relaxed)
+    }
+
+    /// The current head is rejected. No other is read.
+    pub(super) fn reject(&self, rejection: Rejection) {
+        // Never set twice: the reader is closed after the first.
+        let _ = self.rejection.set(rejection);
+    }
+
+    pub(in crate::http) fn rejection(&self) -> Option<Rejection> {
+        self.rejection.get().copied()
+    }
+
+    /// Whether the connection closes after the current response.
+    pub(in crate::http) fn close_after_response(&self, admission: Admission, has_body: bool) -> bool {
+        let close =
+            has_body || admission == Admission::Overloaded || self.rejection.get().is_some() || self.is_shutting_down();
+        if close {
+            self.closed_by_server.store(true, Ordering::Relaxed);
+        }
+        close
+    }
+
+    /// Whether the server closes first, so that the client may still be sending.
+    pub(super) fn closed_by_server(&self) -> bool {
+        self.closed_by_server.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,90 @@
+//! The listening sockets of the service and of the admin port.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+
+use listenfd::ListenFd;
+use socket2::{Domain, SockRef, Socket, Type};
+
+/// Connections that wait in the kernel to be accepted; `net.core.somaxconn` may lower it.
+pub(crate) const BACKLOG: u16 = 4096;
+
+/// Why a listening socket is unavailable.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// The address cannot be bound.
+    #[error("cannot listen on `{address}`: {cause}; {}", remedy(.cause, .option))]
+    Bind {
+        /// The option that sets it.
+        option: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// The error of the operating system.
+        cause: io::Error,
+    },
+    /// The inherited socket cannot be used.
+    #[error("cannot listen on the socket of LISTEN_FDS: {0}; pass a listening TCP socket, or unset LISTEN_FDS")]
+    Inherited(io::Error),
+}
+
+/// Whether another process may listen on the same port.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PortSharing {
+    Exclusive,
+    /// The socket of the service was inherited: a predecessor may still be draining.
+    Shared,
+}
+
+/// The inherited socket if there is one (`LISTEN_FDS`, systemd socket activation), with the connections that wait in its
+/// backlog; else a new one on `address`. Returns the bound address, which differs from `address` if its port is 0.
+pub(crate) fn bind_or_inherit(address: SocketAddr) -> Result<(TcpListener, SocketAddr, PortSharing), ListenError> {
+    let inherited = ListenFd::from_env().take_tcp_listener(0);
+    if let Some(listener) = inherited.map_err(ListenError::Inherited)? {
+        if !SockRef::from(&listener).is_listener().unwrap_or_default() {
+            return Err(ListenError::Inherited(io::Error::other("it is not a listening socket")));
+        }
+        let (listener, local_addr) = into_nonblocking(listener).map_err(ListenError::Inherited)?;
+        return Ok((listener, local_addr, PortSharing::Shared));
+    }
+    let sharing = PortSharing::Exclusive;
+    let (listener, local_addr) = bind(address, sharing).map_err(failed("--listen", address))?;
+    Ok((listener, local_addr, sharing))
+}
+
+/// A new socket on `address` for the admin port.
+pub(crate) fn bind_admin(address: SocketAddr, sharing: PortSharing) -> Result<(TcpListener, SocketAddr), ListenError> {
+    bind(address, sharing).map_err(failed("--admin", address))
+}
+
+fn bind(address: SocketAddr, sharing: PortSharing) -> io::Result<(TcpListener, SocketAddr)> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    // Connections in TIME_WAIT would otherwise block the port after a restart.
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(sharing == PortSharing::Shared)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG.into())?;
+    into_nonblocking(socket.into())
+}
+
+fn into_nonblocking(listener: TcpListener) -> io::Result<(TcpListener, SocketAddr)> {
+    listener.set_nonblocking(true)?;
+    let local_addr = listener.local_addr()?;
+    Ok((listener, local_addr))
+}
+
+fn failed(option: &'static str, address: SocketAddr) -> impl FnOnce(io::Error) -> ListenError {
+    move |cause| ListenError::Bind { option, address, cause }
+}
+
+fn remedy(cause: &io::Error, option: &str) -> String {
+    match cause.kind() {
+        io::ErrorKind::AddrInUse => format!("stop the process that listens there, or set {option} to another port"),
+        io::ErrorKind::PermissionDenied => {
+            format!("ports below 1024 need CAP_NET_BIND_SERVICE; set {option} to a higher port")
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            format!("this machine has no such address; set {option} to 0.0.0.0 to listen on all addresses")
+        }
+        _ => format!("set {option} to another address"),
+    }
+}

@@ -1,0 +1,203 @@
+//! Loads the embedded component or a file, and links it.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+use wasmtime::component::Component;
+use wasmtime::{Engine, Precompiled};
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
+
+use super::engine::linker;
+use super::imports::is_allowed;
+use super::store::StoreData;
+
+/// The component of this build, compiled ahead of time for the baseline CPU of the target.
+const EMBEDDED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/component.cwasm"));
+
+/// SHA-256 of the portable file that [`EMBEDDED`] was compiled from.
+const EMBEDDED_SHA256: &str = env!("COMPONENT_SHA256");
+
+/// The preambles of a component and of a core module: magic number, version, layer.
+const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
+
+/// The magic number of a precompiled component.
+const ELF: &[u8] = b"\x7fELF";
+
+/// Maximum size of a file, in bytes.
+const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
+
+const HANDLER: &str = "wasi:http/incoming-handler@0.2.";
+
+/// A component, with its name and digest.
+pub struct LoadedComponent {
+    /// `embedded`, or the path of its file.
+    pub name: String,
+    /// SHA-256 of the file, in hexadecimal; for the embedded component of its portable file.
+    pub sha256: String,
+    component: Component,
+}
+
+/// Why a component cannot be loaded. Every message names the file and a remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("cannot read the component `{0}`: {1}; set --component to a readable file")]
+    Read(String, io::Error),
+    /// The file is empty.
+    #[error("the component `{0}` is empty; build it again")]
+    Empty(String),
+    /// The file is something else.
+    #[error("`{0}` is not a WebAssembly component; set --component to a .wasm file")]
+    NotWasm(String),
+    /// The file is a core module.
+    #[error("`{0}` is a core module, not a component; wrap it with `wasm-tools component new`")]
+    CoreModule(String),
+    /// The file is portable, and this build has no compiler.
+    #[error(
+        "`{0}` is a portable component, and this build of status-host has no compiler; compile it with \
+         `status-host compile` of a build with one"
+    )]
+    NoCompiler(String),
+    /// The file is invalid, or needs more memory than an instance has.
+    #[error("cannot compile the component `{0}`: {1}; use a valid one that needs at most 16 MiB of memory")]
+    Compile(String, String),
+    /// The file was compiled by another version, or for another machine.
+    #[error(
+        "the component `{0}` was compiled for another runtime or machine: {1}; compile it again with \
+         `status-host compile`"
+    )]
+    Incompatible(String, String),
+    /// It needs more than the world provides.
+    #[error(
+        "the component `{0}` has imports that are not allowed: {imports}; use one that imports only interfaces of the \
+         world `status`", imports = .1.join(", ")
+    )]
+    Imports(String, Vec<String>),
+    /// It handles no requests.
+    #[error("the component `{0}` does not export `wasi:http/incoming-handler@0.2`; use one that does")]
+    NoHandler(String),
+    /// It uses an interface differently from its definition in WASI.
+    #[error("the component `{0}` does not match the world `status`: {1}; build it for WASI 0.2")]
+    Link(String, String),
+}
+
+/// Loads the component in `file`, or the embedded one.
+///
+/// # Errors
+///
+/// [`LoadError`] if there is no usable component.
+pub fn load(engine: &Engine, file: Option<&Path>) -> Result<LoadedComponent, LoadError> {
+    let Some(file) = file else {
+        let name = "embedded".to_owned();
+        let component = precompiled(engine, EMBEDDED, &name)?;
+        let sha256 = EMBEDDED_SHA256.to_owned();
+        return Ok(LoadedComponent {
+            name,
+            sha256,
+            component,
+        });
+    };
+    let name = file.display().to_string();
+    let bytes = read(file).map_err(|error| LoadError::Read(name.clone(), error))?;
+    let component = match Engine::detect_precompiled(&bytes) {
+        Some(Precompiled::Component) => precompiled(engine, &bytes, &name)?,
+        Some(Precompiled::Module) => return Err(LoadError::CoreModule(name)),
+        None if bytes.is_empty() => return Err(LoadError::Empty(name)),
+        None if bytes.starts_with(CORE_MODULE) => return Err(LoadError::CoreModule(name)),
+        None if bytes.starts_with(ELF) => {
+            let cause = "the file is truncated or corrupt".to_owned();
+            return Err(LoadError::Incompatible(name, cause));
+        }
+        None if bytes.starts_with(COMPONENT) => portable(engine, &bytes, &name)?,
+        None => return Err(LoadError::NotWasm(name)),
+    };
+    let sha256 = format!("{:x}", Sha256::digest(&bytes));
+    Ok(LoadedComponent {
+        name,
+        sha256,
+        component,
+    })
+}
+
+/// Reads a regular file: a pipe or a device may have no end.
+fn read(file: &Path) -> io::Result<Vec<u8>> {
+    let metadata = fs::metadata(file)?;
+    if metadata.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    if metadata.len() > MAX_FILE_BYTES {
+        return Err(io::Error::other(format!("it is larger than {MAX_FILE_BYTES} bytes")));
+    }
+    fs::read(file)
+}
+
+#[cfg(feature = "compiler")]
+fn portable(engine: &Engine, bytes: &[u8], name: &str) -> Result<Component, LoadError> {
+    Component::from_binary(engine, bytes).map_err(not_compiled(name))
+}
+
+#[cfg(not(feature = "compiler"))]
+fn portable(_engine: &Engine, _bytes: &[u8], name: &str) -> Result<Component, LoadError> {
+    Err(LoadError::NoCompiler(name.to_owned()))
+}
+
+fn precompiled(engine: &Engine, bytes: &[u8], name: &str) -> Result<Component, LoadError> {
+    // SAFETY: the bytes contain machine code, which has to be trusted. They come from this build, or from a file that
+    // the operator names, who could as well name another program. No input of a client gets here.
+    #[expect(unsafe_code, reason = "machine code cannot be verified, only trusted")]
+    let component = unsafe { Component::deserialize(engine, bytes) };
+    component.map_err(|error| LoadError::Incompatible(name.to_owned(), chain(&error)))
+}
+
+fn not_compiled(name: &str) -> impl FnOnce(wasmtime::Error) -> LoadError {
+    move |error| LoadError::Compile(name.to_owned(), chain(&error))
+}
+
+fn chain(error: &wasmtime::Error) -> String {
+    format!("{error:#}").replace('\n', " ")
+}
+
+impl LoadedComponent {
+    /// The compiled component, for a host of the same build.
+    pub(crate) fn serialize(&self) -> Result<Vec<u8>, LoadError> {
+        self.component.serialize().map_err(not_compiled(&self.name))
+    }
+
+    /// The names of the imports, in the order of the component.
+    #[must_use]
+    pub fn imports(&self) -> Vec<String> {
+        let (ty, engine) = (self.component.component_type(), self.component.engine());
+        ty.imports(engine).map(|(name, _)| name.to_owned()).collect()
+    }
+
+    /// The names of the exports.
+    #[must_use]
+    pub fn exports(&self) -> Vec<String> {
+        let (ty, engine) = (self.component.component_type(), self.component.engine());
+        ty.exports(engine).map(|(name, _)| name.to_owned()).collect()
+    }
+
+    /// Resolves the imports, once for all instances.
+    pub(super) fn link(&self) -> Result<ProxyPre<StoreData>, LoadError> {
+        let refused: Vec<_> = self.imports().into_iter().filter(|name| !is_allowed(name)).collect();
+        if !refused.is_empty() {
+            return Err(LoadError::Imports(self.name.clone(), refused));
+        }
+        if !self.exports().iter().any(|name| name.starts_with(HANDLER)) {
+            return Err(LoadError::NoHandler(self.name.clone()));
+        }
+        // Otherwise made with the first instance, when seccomp already denies memfd_create(2).
+        let image = self.component.initialize_copy_on_write_image();
+        image
+            .and_then(|()| linker(self.component.engine()))
+            .and_then(|linker| linker.instantiate_pre(&self.component))
+            .and_then(ProxyPre::new)
+            .map_err(|error| LoadError::Link(self.name.clone(), chain(&error)))
+    }
+}

@@ -1,0 +1,66 @@
+//! The engine, its pool of instances, and the linker.
+
+use wasmtime::component::{HasSelf, Linker, ResourceTable};
+use wasmtime::{Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Result};
+use wasmtime_wasi::p2::bindings::{cli, io};
+use wasmtime_wasi_http::p2::bindings::{LinkOptions, http};
+use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
+
+use super::engine_config::{MEMORY_RESERVATION, engine_config};
+use super::guest_env::GuestEnv;
+use super::store::StoreData;
+
+/// Bytes of a memory that are cleared, instead of returned to the kernel, when its instance ends: clearing is cheaper
+/// than page faults. It covers the whole memory of the embedded component.
+const MEMORY_KEEP_RESIDENT: usize = 256 * 1024;
+
+/// The same for a table.
+const TABLE_KEEP_RESIDENT: usize = 4 * 1024;
+
+/// Bytes of native stack for the guest. The embedded component needs a few thousand.
+const MAX_WASM_STACK: usize = 256 * 1024;
+
+/// Bytes of native stack behind that, for host functions.
+const HOST_STACK: usize = 256 * 1024;
+
+/// Makes an engine with a pool of `instances`.
+///
+/// # Errors
+///
+/// If the address space of the pool cannot be reserved.
+pub fn engine(instances: u32) -> Result<Engine> {
+    let mut config = engine_config(env!("TARGET"))?;
+    // A failure is one line of the log; frames without symbols would not explain it.
+    config.wasm_backtrace_max_frames(None);
+    config
+        .max_wasm_stack(MAX_WASM_STACK)
+        .async_stack_size(MAX_WASM_STACK + HOST_STACK);
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances)));
+    Engine::new(&config)
+}
+
+fn pool(instances: u32) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(instances)
+        .total_core_instances(instances * 4)
+        .total_memories(instances)
+        .max_memories_per_component(1)
+        .total_tables(instances * 2)
+        .total_stacks(instances)
+        .max_memory_size(MEMORY_RESERVATION)
+        .linear_memory_keep_resident(MEMORY_KEEP_RESIDENT)
+        .table_keep_resident(TABLE_KEEP_RESIDENT);
+    pool
+}
+
+/// A linker with the allowed imports, and nothing else.
+pub(super) fn linker(engine: &Engine) -> Result<Linker<StoreData>> {
+    let mut linker = Linker::new(engine);
+    let options = LinkOptions::default();
+    cli::environment::add_to_linker::<StoreData, HasSelf<GuestEnv>>(&mut linker, |data| &mut data.env)?;
+    http::types::add_to_linker::<StoreData, WasiHttp>(&mut linker, &(&options).into(), StoreData::http)?;
+    io::error::add_to_linker::<StoreData, HasSelf<ResourceTable>>(&mut linker, |data| &mut data.table)?;
+    io::poll::add_to_linker::<StoreData, HasSelf<ResourceTable>>(&mut linker, |data| &mut data.table)?;
+    io::streams::add_to_linker::<StoreData, HasSelf<ResourceTable>>(&mut linker, |data| &mut data.table)?;
+    Ok(linker)
+}

@@ -1,0 +1,27 @@
+//! The settings that shape compiled code. The build script and the host share them, since an engine loads precompiled
+//! code only if all of them are equal.
+
+use wasmtime::{Config, Result};
+
+/// Address space for one linear memory, in bytes, and so the maximum size of a memory.
+pub const MEMORY_RESERVATION: usize = 16 * 1024 * 1024;
+
+/// Address space behind each memory that traps on access, in bytes.
+const MEMORY_GUARD: u64 = 64 * 1024;
+
+/// Settings of an engine that compiles or loads code for `target`. A target that is named, even this machine's own, turns
+/// detection of CPU features off, so that the code runs on every machine of the target.
+///
+/// # Errors
+///
+/// If wasmtime does not support the target.
+pub fn engine_config(target: &str) -> Result<Config> {
+    let mut config = Config::new();
+    config.target(target)?;
+    config
+        .memory_reservation(MEMORY_RESERVATION as u64)
+        .memory_guard_size(MEMORY_GUARD)
+        // A guest that computes can then yield to other tasks and to its deadline.
+        .epoch_interruption(true);
+    Ok(config)
+}

@@ -1,0 +1,102 @@
+//! The guest environment: the two variables that the component sees.
+
+use std::ffi::OsString;
+use std::sync::Arc;
+
+use wasmtime::Result;
+use wasmtime_wasi::p2::bindings::cli;
+
+/// Maximum length of a value, in bytes.
+const MAX_VALUE_BYTES: usize = 256;
+
+/// The environment of the component.
+#[derive(Clone, Debug)]
+pub struct GuestEnv {
+    variables: Arc<[(String, String); 2]>,
+}
+
+/// Names every variable that is missing or invalid.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct GuestEnvError(String);
+
+impl GuestEnv {
+    /// The name of the variable for the version of the application.
+    pub const APP_VERSION: &str = "APP_VERSION";
+
+    /// The name of the variable for the Git commit of the application.
+    pub const COMMIT_SHA: &str = "COMMIT_SHA";
+
+    /// An environment of these values, which are not validated.
+    #[must_use]
+    pub fn new(app_version: String, commit_sha: String) -> Self {
+        let version = (Self::APP_VERSION.to_owned(), app_version);
+        let commit = (Self::COMMIT_SHA.to_owned(), commit_sha);
+        Self {
+            variables: Arc::new([version, commit]),
+        }
+    }
+
+    /// Reads the two variables through `lookup`, usually from the environment of the process.
+    ///
+    /// # Errors
+    ///
+    /// If a value is missing, empty, not UTF-8, longer than 256 bytes, or contains a control character.
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, GuestEnvError> {
+        let version = read(
+            &lookup,
+            Self::APP_VERSION,
+            "the version of the application, such as 0.0.1",
+        );
+        let commit = read(&lookup, Self::COMMIT_SHA, "the output of `git rev-parse HEAD`");
+        match (version, commit) {
+            (Ok(version), Ok(commit)) => Ok(Self::new(version, commit)),
+            (version, commit) => {
+                let errors: Vec<_> = [version.err(), commit.err()].into_iter().flatten().collect();
+                Err(GuestEnvError(errors.join("; ")))
+            }
+        }
+    }
+
+    pub(crate) fn app_version(&self) -> &str {
+        let [(_, version), _] = &*self.variables;
+        version
+    }
+
+    pub(crate) fn commit_sha(&self) -> &str {
+        let [_, (_, commit)] = &*self.variables;
+        commit
+    }
+}
+
+fn read(lookup: impl Fn(&str) -> Option<OsString>, name: &str, expected: &str) -> Result<String, String> {
+    let invalid = |problem: &str| format!("the variable `{name}` {problem}; set it to {expected}");
+    let value = lookup(name).ok_or_else(|| invalid("is not set"))?;
+    let value = value.into_string().map_err(|_| invalid("is not UTF-8"))?;
+    if value.len() > MAX_VALUE_BYTES {
+        let problem = format!("has {} bytes, more than {MAX_VALUE_BYTES}", value.len());
+        return Err(invalid(&problem));
+    }
+    if let Some(control) = value.chars().find(|char| char.is_control()) {
+        let problem = format!("contains the control character U+{:04X}", u32::from(control));
+        return Err(invalid(&problem));
+    }
+    if value.trim().is_empty() {
+        return Err(invalid("is empty"));
+    }
+    Ok(value)
+}
+
+impl cli::environment::Host for GuestEnv {
+    fn get_environment(&mut self) -> Result<Vec<(String, String)>> {
+        Ok(self.variables.to_vec())
+    }
+
+    fn get_arguments(&mut self) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    fn initial_cwd(&mut self) -> Result<Option<String>> {
+        Ok(None)
+    }
+}

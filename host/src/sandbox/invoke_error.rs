@@ -1,0 +1,85 @@
+//! How an invocation fails.
+
+use std::time::Duration;
+
+use wasmtime::PoolConcurrencyLimitError;
+use wasmtime::component::ResourceTableError;
+use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
+
+use super::limits::LimitExceeded;
+
+/// Maximum size of a response body, in bytes.
+pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// Why an invocation gave no response.
+#[derive(Debug, thiserror::Error)]
+pub enum InvokeError {
+    /// All instances of the pool are in use.
+    #[error("no instance is available: {0}")]
+    Overloaded(wasmtime::Error),
+    /// The host could not pass the request to the guest.
+    #[error("the host cannot pass the request to the component: {0:#}")]
+    Host(wasmtime::Error),
+    /// The guest trapped, or could not be instantiated.
+    #[error("the component trapped: {0:#}")]
+    Trap(wasmtime::Error),
+    /// The guest exceeded a limit.
+    #[error("the component exceeded a limit: {0}")]
+    Limit(LimitExceeded),
+    /// The guest did not end in time.
+    #[error("the component did not end within {} ms (--request-timeout)", .0.as_millis())]
+    Timeout(Duration),
+    /// The guest returned without a response.
+    #[error("the component returned without a response")]
+    NoResponse,
+    /// The guest returned an error instead of a response.
+    #[error("the component returned the error {0:?}")]
+    ErrorCode(ErrorCode),
+    /// The response is incomplete, inconsistent, or too large.
+    #[error("the response of the component is invalid: {0}")]
+    InvalidResponse(&'static str),
+    /// The body of the response is too large.
+    #[error("the response body of the component is larger than {MAX_BODY_BYTES} bytes")]
+    BodyTooLarge,
+}
+
+impl InvokeError {
+    /// Every value of [`kind`](Self::kind).
+    pub const KINDS: [&str; 7] = [
+        "trap",
+        "timeout",
+        "memory",
+        "limit",
+        "no_response",
+        "error",
+        "invalid_response",
+    ];
+
+    /// The kind of failure, for metrics; `None` if the component is not at fault.
+    #[must_use]
+    pub fn kind(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Overloaded(_) | Self::Host(_) => return None,
+            Self::Trap(_) => "trap",
+            Self::Limit(LimitExceeded::Memory(..)) => "memory",
+            Self::Limit(LimitExceeded::Table(_) | LimitExceeded::Resources) => "limit",
+            Self::Timeout(_) => "timeout",
+            Self::NoResponse => "no_response",
+            Self::ErrorCode(_) => "error",
+            Self::InvalidResponse(_) | Self::BodyTooLarge => "invalid_response",
+        })
+    }
+
+    /// Classifies an error of instantiation or of a call.
+    pub(super) fn from_runtime(error: wasmtime::Error) -> Self {
+        if error.is::<PoolConcurrencyLimitError>() {
+            Self::Overloaded(error)
+        } else if let Some(limit) = error.downcast_ref::<LimitExceeded>() {
+            Self::Limit(limit.clone())
+        } else if let Some(ResourceTableError::Full) = error.downcast_ref() {
+            Self::Limit(LimitExceeded::Resources)
+        } else {
+            Self::Trap(error)
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The limits of one instance.
+
+use std::time::Duration;
+
+use wasmtime::{ResourceLimiter, Result, bail};
+
+/// Elements of one table. The embedded component has fewer than a hundred functions.
+const MAX_TABLE_ELEMENTS: usize = 10_000;
+
+/// Resources, such as headers and bodies, that exist at the same time. A usual request has about ten.
+pub(super) const MAX_RESOURCES: usize = 1_000;
+
+/// Bytes of the headers of one message in memory, which is more than on the wire.
+pub(super) const MAX_FIELDS_BYTES: usize = 128 * 1024;
+
+/// Bytes that one call copies from the guest to the host.
+pub(super) const HOSTCALL_FUEL: usize = 2 * 1024 * 1024;
+
+/// The limits that are configurable.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Time for one request, including waiting for a worker thread.
+    pub timeout: Duration,
+    /// Bytes of linear memory.
+    pub memory: usize,
+}
+
+/// The limit that stopped an instance.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum LimitExceeded {
+    /// Wanted and allowed bytes of linear memory.
+    #[error("its memory would grow to {0} bytes, more than {1} (--max-memory)")]
+    Memory(usize, usize),
+    /// Wanted elements of a table.
+    #[error("a table would grow to {0} elements, more than {MAX_TABLE_ELEMENTS}")]
+    Table(usize),
+    /// The number of resources.
+    #[error("it would hold more than {MAX_RESOURCES} resources")]
+    Resources,
+}
+
+/// Stops an instance that grows beyond a limit, instead of only failing its `memory.grow`.
+pub(super) struct GrowthLimiter {
+    pub(super) max_memory: usize,
+}
+
+impl ResourceLimiter for GrowthLimiter {
+    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
+        if desired > self.max_memory {
+            bail!(LimitExceeded::Memory(desired, self.max_memory));
+        }
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
+        if desired > MAX_TABLE_ELEMENTS {
+            bail!(LimitExceeded::Table(desired));
+        }
+        Ok(true)
+    }
+}
