@@ -1,88 +1,89 @@
 #!/usr/bin/env bash
-# Builds the image: every gate runs inside the build, and what comes out has passed them all.
+# Builds the image. All gates run inside the build, so an image exists only if it passed them.
 #
 #   ./build.sh [arguments for docker build]
 #
-# Tags anz_test:<sha>, anz_test2:<sha> and anz_test2:latest; with PROJECT_ID set, as Cloud Build sets it,
-# gcr.io/$PROJECT_ID/anz_test2:<sha> instead. The commit comes from git, or from COMMIT_SHA (and its time, in seconds since
-# 1970, from SOURCE_DATE_EPOCH) where there is no .git. With ARTIFACTS set, what is made beside the image is copied into
-# that folder.
+# Tags anz_test:<sha>, anz_test2:<sha> and anz_test2:latest; if PROJECT_ID is set, as on Cloud Build, only
+# gcr.io/$PROJECT_ID/anz_test2:<sha>. Further variables:
+#
+#   RUST_DIGEST   digest of the base image, sha256:<64 hexadecimal digits>, as `docker pull` prints it: pins the image
+#   RUST_IMAGE    another base image, such as one from a mirror
+#   COMMIT_SHA    the commit, if this is not a git checkout
+#   ARTIFACTS     directory that receives the binary, both components and the SBOMs
+#   STAGE         builds only this stage of the Dockerfile, as status-app-<stage>
 set -euo pipefail
 
 fail() {
     echo "build.sh: $1" >&2
     exit 1
 }
+warn() { echo "build.sh: warning: $1" >&2; }
 
 if [ -n "${ARTIFACTS:-}" ]; then
-    mkdir -p "$ARTIFACTS" || fail "ARTIFACTS is \`$ARTIFACTS\`, which is no folder that can be written to; name another"
+    mkdir -p "$ARTIFACTS" || fail "cannot create the directory ARTIFACTS=\`$ARTIFACTS\`; name another one"
     ARTIFACTS=$(realpath "$ARTIFACTS")
-    # Both builds get the arguments, and the second is only a copy of the first.
+    # Both builds below get the arguments, and the second one only copies from the first.
     for argument in "$@"; do
         case $argument in
             -t | -t=* | --tag | --tag=* | --target | --target=* | --iidfile | --iidfile=* | --no-cache | --no-cache=*)
-                fail "$argument does not go with ARTIFACTS; build without one of them"
+                fail "$argument cannot be combined with ARTIFACTS; remove one of them"
                 ;;
         esac
     done
 fi
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-command -v docker > /dev/null || fail "there is no docker client; install Docker Engine, https://docs.docker.com/engine/install"
-docker version > /dev/null 2>&1 || fail "the docker daemon does not answer; start it, or name another with DOCKER_HOST"
+base=${RUST_IMAGE:-docker.io/library/rust:1.95.0-bookworm}
+if [ -n "${RUST_DIGEST:-}" ]; then
+    [[ $RUST_DIGEST =~ ^sha256:[0-9a-f]{64}$ ]] ||
+        fail "RUST_DIGEST is \`$RUST_DIGEST\`; expected sha256: and 64 hexadecimal digits"
+    base=${base%%@*}@$RUST_DIGEST
+fi
+[[ $base == *@* || " $*" == *RUST_IMAGE=* ]] || warn "the base image $base is not pinned; set RUST_DIGEST to its digest"
 
-dirty=unknown
-created=
-epoch=${SOURCE_DATE_EPOCH:-0}
-source=
-# Of this folder itself, and not of one that it happens to lie in.
+command -v docker > /dev/null || fail "docker is missing; install Docker Engine, https://docs.docker.com/engine/install"
+docker version > /dev/null 2>&1 || fail "the docker daemon does not respond; start it, or set DOCKER_HOST"
+
+dirty=unknown created='' source=''
+# Only if this directory is the top of a checkout, not if it lies inside another one.
 if [ "$(git rev-parse --show-toplevel 2> /dev/null)" = "$(pwd -P)" ]; then
-    sha=$(git rev-parse --verify --quiet HEAD) || fail "this repository has no commit; make one"
+    sha=$(git rev-parse --verify --quiet HEAD) || fail "this repository has no commit; create one"
     created=$(git show --no-patch --format=%cI HEAD)
-    epoch=$(git show --no-patch --format=%ct HEAD)
     dirty=false
-    # Of a URL that holds a password or a token, neither belongs into a label.
+    # A password or token in the URL must not end up in a label.
     source=$(git config --get remote.origin.url | sed 's|//[^/]*@|//|' || true)
     if [ -n "$(git status --porcelain)" ]; then
         dirty=true
-        echo "build.sh: warning: the work tree differs from commit $sha; the image is labelled as dirty" >&2
+        warn "the work tree differs from commit $sha; the image is labelled as dirty"
     fi
 else
     sha=${COMMIT_SHA:-}
-    [ -n "$sha" ] || fail "this is no git checkout; set COMMIT_SHA to the commit that it was taken from"
+    [ -n "$sha" ] || fail "this is not a git checkout; set COMMIT_SHA to the commit of this source"
     [[ $sha =~ ^[0-9a-f]{40}([0-9a-f]{24})?$ ]] ||
-        fail "COMMIT_SHA is \`$sha\`; set it to a whole commit, 40 hexadecimal digits"
+        fail "COMMIT_SHA is \`$sha\`; expected a full commit, 40 hexadecimal digits"
 fi
-
 version=$(tr -d '[:space:]' < VERSION.txt)
 [ -n "$version" ] || fail "VERSION.txt is empty; write the version into it"
 
-if [ -n "${PROJECT_ID:-}" ]; then
-    tags=("gcr.io/$PROJECT_ID/anz_test2:$sha")
-else
-    tags=("anz_test:$sha" "anz_test2:$sha" "anz_test2:latest")
-fi
+tags=("anz_test:$sha" "anz_test2:$sha" anz_test2:latest)
+[ -z "${PROJECT_ID:-}" ] || tags=("gcr.io/$PROJECT_ID/anz_test2:$sha")
 
 build() {
-    docker build \
-        --build-arg "APP_VERSION=$version" \
-        --build-arg "COMMIT_SHA=$sha" \
-        --build-arg "CREATED=$created" \
-        --build-arg "SOURCE_DATE_EPOCH=$epoch" \
-        --build-arg "SOURCE=$source" \
-        --build-arg "DIRTY=$dirty" \
-        "$@" .
+    docker build --build-arg "RUST_IMAGE=$base" --build-arg "APP_VERSION=$version" --build-arg "COMMIT_SHA=$sha" \
+        --build-arg "CREATED=$created" --build-arg "SOURCE=$source" --build-arg "DIRTY=$dirty" "$@" .
 }
 
+if [ -n "${STAGE:-}" ]; then
+    build --target "$STAGE" --tag "status-app-$STAGE" "$@"
+    exit
+fi
 build "${tags[@]/#/--tag=}" "$@"
 printf 'built %s\n' "${tags[@]}"
 
-# All of it is built by now, so that this is a copy.
 if [ -n "${ARTIFACTS:-}" ]; then
-    build --target artifacts --tag "anz_test_artifacts:$sha" "$@"
+    build --quiet --target artifacts --tag "anz_test_artifacts:$sha" "$@" > /dev/null
     container=$(docker create "anz_test_artifacts:$sha" none)
     trap 'docker rm "$container" > /dev/null; docker rmi "anz_test_artifacts:$sha" > /dev/null' EXIT
-    rm -rf "$ARTIFACTS"/{oci,sbom}
     docker cp "$container:/artifacts/." "$ARTIFACTS/"
-    echo "left the artifacts in $ARTIFACTS"
+    echo "copied the artifacts to $ARTIFACTS"
 fi
