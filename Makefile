@@ -130,7 +130,7 @@ release: ## Turn main into release VERSION=x.y.z: a commit and a tag, without a 
 	@ci/release "$(VERSION)"
 
 # For the Dockerfile: its tools, then everything that only the manifests determine.
-tools: $(TOOLCHAIN) $(foreach tool,$(DENY) $(AUDITABLE) $(LLVM_COV) $(CYCLONEDX),$(call tool,$(tool)))
+tools: $(TOOLCHAIN) $(foreach each,$(DENY) $(AUDITABLE) $(LLVM_COV) $(CYCLONEDX),$(call tool,$(each)))
 dependencies: lint binary
 	cargo build --locked --package standalone
 	$(coverage) --no-report
@@ -138,7 +138,7 @@ dependencies: lint binary
 # Names the channel because rustup before 1.28 requires it.
 $(TOOLCHAIN): rust-toolchain.toml
 	@command -v rustup > /dev/null || { echo "rustup is missing; see https://rustup.rs" >&2; exit 1; }
-	get() { sed -n "s/^$$1 = //p" $< | tr -d '[]" '; }; rustup toolchain install "$$(get channel)" \
+	get() { sed -n "s/^$$1 = //p" $< | tr -d '[]" '; }; rustup toolchain install "$$(get channel)" --no-self-update \
 		--profile minimal --component "$$(get components)" --target "$$(get targets)"
 	mkdir -p target && cp $< $@
 
