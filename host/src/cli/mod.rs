@@ -110,7 +110,7 @@ pub enum Command {
         /// File to write
         output: PathBuf,
     },
-    /// Request /status from this machine; exit 0 if the response is 200, else 1
+    /// Request /status from this machine; exit 0 if the response is 200
     Healthcheck {
         /// The address of the service.
         #[command(flatten)]

@@ -65,7 +65,7 @@ const ALLOWED_ON_THIS_ARCH: &[c_long] = &[];
 /// `/proc/sys/vm/overcommit_memory`.
 const LEFT_TO_LANDLOCK: &[c_long] = &[libc::SYS_openat];
 
-/// What happens on a system call that is not allowed.
+/// The action for a system call that is not allowed.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum DefaultAction {
     /// It fails with EPERM.
