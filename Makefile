@@ -37,8 +37,8 @@ RUSTSEC := https://github.com/RustSec/advisory-db
 ADVISORY_DB ?= $(RUSTSEC)
 
 parts := deploy manifests image gates api oci
-.PHONY: help run test lint coverage audit component standalone binary sbom image reproduce vendor check scan bench fuzz \
-	release tools dependencies test-stock test-ops test-load test-instructions test-stress $(parts:%=test-%)
+.PHONY: help run test lint coverage audit component standalone binary sbom image reproduce vendor check scan bench \
+	fuzz release tools dependencies test-stock test-ops test-load test-instructions test-stress $(parts:%=test-%)
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p; s/^#: \([^ ]*\) */\1\t/p' Makefile | expand -t 14

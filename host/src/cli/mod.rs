@@ -159,8 +159,8 @@ impl ListenArg {
         let value = self.listen.to_string_lossy();
         value.parse().map_err(|_| {
             ParseError::Invalid(format!(
-                "invalid address `{value}`; set --listen or LISTEN to an IP address and a port, such as 0.0.0.0:5000 or \
-                 [::]:5000"
+                "invalid address `{value}`; set --listen or LISTEN to an IP address and a port, such as \
+                 0.0.0.0:5000 or [::]:5000"
             ))
         })
     }

@@ -19,7 +19,8 @@ use crate::metrics::Metrics;
 use crate::sandbox::{InvokeError, Sandbox};
 
 /// Memory of one connection in the worst known case, in bytes: long header names, a chunked body and trailers at once.
-/// Measured, without a response that the client does not read. The memory limits of the manifests are checked against it.
+/// Measured, without a response that the client does not read. The memory limits of the manifests are checked against
+/// it.
 pub const MAX_CONNECTION_MEMORY: usize = 135 * 1024;
 
 /// The HTTP server: the state that all connections share.

@@ -35,8 +35,8 @@ pub(crate) enum PortSharing {
     Shared,
 }
 
-/// The inherited socket if there is one (`LISTEN_FDS`, systemd socket activation), with the connections that wait in its
-/// backlog; else a new one on `address`. Returns the bound address, which differs from `address` if its port is 0.
+/// The inherited socket if there is one (`LISTEN_FDS`, systemd socket activation), with the connections that wait in
+/// its backlog; else a new one on `address`. Returns the bound address, which differs from `address` if its port is 0.
 pub(crate) fn bind_or_inherit(address: SocketAddr) -> Result<(TcpListener, SocketAddr, PortSharing), ListenError> {
     let inherited = ListenFd::from_env().take_tcp_listener(0);
     if let Some(listener) = inherited.map_err(ListenError::Inherited)? {

@@ -1,8 +1,8 @@
 //! One request through one instance.
 //!
-//! The request is complete before the guest starts, and the response is sent after the guest has ended. So a guest never
-//! waits for a client, and one that fails after it has set its response causes an error, not a truncated 200. The body is
-//! collected while the guest writes it, up to a limit.
+//! The request is complete before the guest starts, and the response is sent after the guest has ended. So a guest
+//! never waits for a client, and one that fails after it has set its response causes an error, not a truncated 200. The
+//! body is collected while the guest writes it, up to a limit.
 
 use std::pin::{Pin, pin};
 use std::sync::OnceLock;

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | the client closes it, or sends `connection: close` | hyper |
 //! | a head was rejected or late | [`CloseState::reject`] |
-//! | the connection limit is reached, the request has a body, or the server shuts down | [`CloseState::close_after_response`] |
+//! | the connection is over the limit, the request has a body, or the server shuts down | `close_after_response` |
 //! | the next head does not arrive in time | `ValidatingReader` |
 //! | the client does not receive a response in time | `TimeoutWriter` |
 //!
