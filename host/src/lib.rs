@@ -8,7 +8,7 @@
 //! | `commands` | serve, inspect, compile, healthcheck; start-up is `commands::serve` |
 //! | `error` | the error of a command: message, remedy, exit code |
 //! | [`http`] | connections, request validation, responses |
-//! | `admin`, [`sandbox`], `lockdown` | the admin port; one instance per request; Landlock and seccomp |
+//! | `admin`, [`sandbox`], [`lockdown`] | the admin port; one instance per request; Landlock and seccomp |
 //! | [`metrics`], `process`, [`cli`] | counters; signals, sockets, file descriptors; options |
 //! | [`logging`] | log events on standard error |
 //!
@@ -19,7 +19,7 @@ pub mod cli;
 mod commands;
 mod error;
 pub mod http;
-mod lockdown;
+pub mod lockdown;
 pub mod logging;
 pub mod metrics;
 mod process;

@@ -25,20 +25,30 @@ pub struct LockdownError {
 }
 
 /// The first half: Landlock, if the kernel has it.
-pub(crate) struct FilesystemLocked {
+pub struct FilesystemLocked {
     mode: LockdownMode,
     landlock_abi: Option<i32>,
 }
 
 /// The lockdown that is in force.
-pub(crate) enum Lockdown {
+pub enum Lockdown {
+    /// It is off.
     Disabled,
-    Complete { landlock_abi: i32 },
-    Incomplete { missing: String },
+    /// All of it.
+    Complete {
+        /// The version of Landlock.
+        landlock_abi: i32,
+    },
+    /// A part of it.
+    Incomplete {
+        /// The other part, and why it is unavailable.
+        missing: String,
+    },
 }
 
 /// Denies files and ports to this thread and to those that it starts later: call it before any other thread starts.
-pub(crate) fn restrict_filesystem(mode: LockdownMode) -> FilesystemLocked {
+#[must_use]
+pub fn restrict_filesystem(mode: LockdownMode) -> FilesystemLocked {
     let landlock_abi = match mode {
         LockdownMode::Off => None,
         _ => landlock::deny_all().ok().flatten(),
@@ -52,7 +62,7 @@ impl FilesystemLocked {
     /// # Errors
     ///
     /// [`LockdownError`] if a part is required and unavailable.
-    pub(crate) fn restrict_syscalls(self) -> Result<Lockdown, LockdownError> {
+    pub fn restrict_syscalls(self) -> Result<Lockdown, LockdownError> {
         let default_action = match self.mode {
             LockdownMode::Off => return Ok(Lockdown::Disabled),
             LockdownMode::On | LockdownMode::Require => DefaultAction::Fail,

@@ -1,0 +1,52 @@
+//! The admin port while others use up what there is.
+
+use crate::support::wait::busy_processors;
+use crate::support::{TestServer, connect, read_to_close, with_fd_limit};
+
+#[test]
+fn admin_answers_while_the_service_is_saturated() {
+    let _busy = busy_processors();
+    let server = TestServer::probe("--max-concurrency 4 --max-connections 8");
+    let spinning = server.occupy_instances(4);
+    let waiting: Vec<_> = (0..4).map(|_| server.connect()).collect();
+    server.wait_for_metric("status_host_connections_open", 8);
+    for _ in 0..5 {
+        server.admin_get("/readyz").assert_is(200, "ok\n");
+        server.admin_get("/livez").assert_is(200, "ok\n");
+    }
+    server.get("/count").assert_problem(503);
+    assert_eq!(server.metrics().count("status_host_instances_in_use"), 4);
+    server.stop_now();
+    drop((spinning, waiting));
+}
+
+#[test]
+fn silent_admin_connections_keep_nobody_out() {
+    let server = TestServer::start();
+    // The port has room for 32 and closes the oldest. If they had to time out first, the request would wait for longer
+    // than the test does.
+    let mut silent: Vec<_> = (0..600).map(|_| connect(server.admin.unwrap())).collect();
+    server.admin_get("/readyz").assert_is(200, "ok\n");
+    // The newest times out.
+    for mut connection in [silent.remove(0), silent.pop().unwrap()] {
+        assert_eq!(read_to_close(&mut connection), b"");
+    }
+    server.stop();
+}
+
+#[test]
+fn flooded_service_leaves_file_descriptors_to_the_admin_port() {
+    for fd_limit in [64, 256] {
+        let server = TestServer::spawn(&mut with_fd_limit(fd_limit));
+        let limit = server.metrics().count("status_host_connections_limit");
+        assert!(limit < u64::from(fd_limit), "{limit}");
+        let flood: Vec<_> = (0..3 * fd_limit).map(|_| server.connect()).collect();
+        for _ in 0..20 {
+            assert_eq!(server.admin_get("/readyz").status, 200);
+        }
+        let metrics = server.wait_for_metric("status_host_connections_open", limit);
+        assert_eq!(metrics.count("status_host_accept_failures_total"), 0);
+        drop(flood);
+        server.stop();
+    }
+}

@@ -1,0 +1,75 @@
+//! How the server closes a connection on which bytes still arrive.
+//!
+//! A socket that is closed with unread bytes is reset, and the client may lose the response (RFC 9112 section 9.6). The
+//! server therefore reads on for up to a second. A client that needs longer, on a busy machine, may lose it all the
+//! same; a server that does not read on loses nearly all of them. So a part of the responses has to arrive.
+
+use std::io::Write;
+use std::thread;
+use std::time::Duration;
+
+use crate::support::{Response, TestServer, eventually, get_keep_alive, read_to_close, try_send};
+
+/// Requires that `attempt` receives the response with `status` in most cases.
+#[track_caller]
+fn assert_mostly(status: u16, mut attempt: impl FnMut() -> Option<Response>) {
+    const ATTEMPTS: usize = 10;
+    let received = (0..ATTEMPTS).filter_map(|_| attempt());
+    let received = received.inspect(|response| assert_eq!(response.status, status, "{response:?}"));
+    let count = received.count();
+    assert!(count > ATTEMPTS / 2, "{count} of {ATTEMPTS} responses");
+}
+
+fn long_post() -> String {
+    const LENGTH: usize = 1024 * 1024;
+    let body = "x".repeat(LENGTH);
+    format!("POST /status HTTP/1.1\r\nhost: a\r\ncontent-length: {LENGTH}\r\n\r\n{body}")
+}
+
+#[test]
+fn response_to_a_rejected_body_arrives() {
+    let server = TestServer::start();
+    assert_mostly(413, || try_send(server.address, long_post()));
+    server.stop();
+}
+
+#[test]
+fn response_over_the_connection_limit_arrives() {
+    let server = TestServer::probe("--max-connections 1");
+    let mut only = server.connect();
+    get_keep_alive(&mut only, "/count");
+    assert_mostly(503, || try_send(server.address, long_post()));
+    server.stop();
+}
+
+#[test]
+fn last_response_arrives_while_the_client_sends_on() {
+    let server = TestServer::probe("");
+    let body = "POST /1 HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n\r\n1";
+    for (request, status) in [(body, 200), ("nonsense\r\n\r\n", 400)] {
+        assert_mostly(status, || {
+            let mut stream = server.connect();
+            stream.write_all(request.as_bytes()).ok()?;
+            for _ in 0..20 {
+                // So that the server sees several pieces.
+                thread::sleep(Duration::from_millis(5));
+                stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").ok()?;
+            }
+            Response::try_parse(&read_to_close(&mut stream))
+        });
+    }
+    server.stop();
+}
+
+#[test]
+fn client_that_stays_after_its_last_response_is_closed() {
+    let server = TestServer::probe("--max-connections 1");
+    let mut rejected = server.connect();
+    rejected.write_all(b"nonsense\r\n\r\n").unwrap();
+    Response::parse(&read_to_close(&mut rejected)).assert_problem(400);
+    eventually("a connection is admitted", || {
+        server.try_get("/count").filter(|response| response.status == 200)
+    });
+    drop(rejected);
+    server.stop();
+}

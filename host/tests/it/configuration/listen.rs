@@ -1,0 +1,58 @@
+//! The listening address, and resources that the server needs to start.
+
+use std::ffi::OsStr;
+use std::net::TcpListener;
+
+use super::not_utf8;
+use crate::support::command::status_host_after;
+use crate::support::seccomp::with_failing_calls;
+use crate::support::{assert_refused, run};
+
+#[test]
+fn invalid_address_is_refused() {
+    let parts = ["invalid address `", "set --listen or LISTEN to", "such as 0.0.0.0:5000"];
+    for address in ",5000,:5000,localhost:5000,0.0.0.0,0.0.0.0:65536,0.0.0.0:x,1.2.3:80".split(',') {
+        assert_refused(&run(&["--listen", address], &[]), 2, &parts);
+    }
+    assert_refused(&run(&[], &[("LISTEN", OsStr::new("5000"))]), 2, &parts);
+    assert_refused(&run(&[], &[("LISTEN", &not_utf8())]), 2, &["LISTEN"]);
+}
+
+#[test]
+fn unavailable_address_is_refused() {
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = other.local_addr().unwrap().to_string();
+    let message = format!("cannot listen on `{address}`");
+    let output = run(&["--listen", &address], &[]);
+    assert_refused(&output, 1, &[&message, "in use", "set --listen to another port"]);
+    // TEST-NET-1 (RFC 5737): no machine has it.
+    let output = run(&["--listen", "192.0.2.1:5000"], &[]);
+    assert_refused(
+        &output,
+        1,
+        &["cannot listen on `192.0.2.1:5000`", "set --listen to 0.0.0.0"],
+    );
+}
+
+#[test]
+fn each_listen_error_has_its_remedy() {
+    for (errno, remedy) in [
+        (libc::EACCES, "need CAP_NET_BIND_SERVICE; set --listen to a higher port"),
+        (libc::ENOBUFS, "set --listen to another address"),
+    ] {
+        let output = with_failing_calls(&[libc::SYS_bind], errno, || run(&["--listen", "127.0.0.1:0"], &[]));
+        assert_refused(&output, 1, &["cannot listen on `127.0.0.1:0`", remedy]);
+    }
+}
+
+#[test]
+fn missing_resource_is_refused() {
+    // Kilobytes of address space, of which the sandbox needs more; and file descriptors, of which the threads do.
+    for (limit, reason) in [
+        ("ulimit -v 1000000;", "cannot reserve the memory of the instance pool"),
+        ("ulimit -n 8;", "cannot start the worker threads"),
+    ] {
+        let output = status_host_after(limit, "--listen 127.0.0.1:0").output().unwrap();
+        assert_refused(&output, 1, &[reason]);
+    }
+}

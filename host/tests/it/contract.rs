@@ -1,0 +1,89 @@
+//! The contract of `/status`, as `openapi.yaml` describes it.
+
+use crate::support::{COMMIT, TestServer, VERSION, get_keep_alive, status_host};
+
+fn body() -> String {
+    format!(
+        r#"{{"myapplication":[{{"version":"{VERSION}","lastcommitsha":"{COMMIT}","description":"pre-interview technical test"}}]}}"#
+    )
+}
+
+#[test]
+fn get_returns_version_and_commit() {
+    let server = TestServer::start();
+    let response = server.get("/status");
+    response.assert_is(200, &body());
+    assert_eq!(response.header("content-type"), "application/json");
+    response.assert_common_headers();
+    server.stop();
+}
+
+#[test]
+fn head_returns_the_headers_of_get() {
+    let server = TestServer::start();
+    for (target, status) in [("/status", 200), ("/", 404)] {
+        let (get, head) = (server.get(target), server.request("HEAD", target));
+        head.assert_is(status, "");
+        head.assert_common_headers();
+        let without_date = |headers: &[(String, String)]| -> Vec<_> {
+            headers.iter().filter(|(name, _)| name != "date").cloned().collect()
+        };
+        assert_eq!(without_date(&head.headers), without_date(&get.headers));
+    }
+    server.stop();
+}
+
+#[test]
+fn other_method_is_not_allowed() {
+    let server = TestServer::start();
+    for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW", "get"] {
+        let response = server.request(method, "/status");
+        response.assert_problem(405);
+        assert_eq!(response.header("allow"), "GET, HEAD");
+    }
+    server.stop();
+}
+
+#[test]
+fn other_path_is_not_found() {
+    let server = TestServer::start();
+    for path in "/ /status/ //status /Status /status.json /stat /?/status /%73tatus".split(' ') {
+        let response = server.get(path);
+        response.assert_problem(404);
+        assert!(!response.has_header("allow"));
+    }
+    server.request("POST", "/").assert_problem(404);
+    server.stop();
+}
+
+#[test]
+fn query_is_ignored() {
+    let server = TestServer::start();
+    for target in ["/status?", "/status?a=b", "/status?a=/status?", "/status?/"] {
+        server.get(target).assert_is(200, &body());
+    }
+    server.stop();
+}
+
+#[test]
+fn values_are_returned_unchanged() {
+    // The second version has the maximum length.
+    let long = "x".repeat(256);
+    for (version, commit) in [("\"quotes\" \\ back", "<ü/\u{1f980}\u{2028}>"), (&long, COMMIT)] {
+        let server = TestServer::spawn(status_host().env("APP_VERSION", version).env("COMMIT_SHA", commit));
+        let body = server.get("/status").json();
+        assert_eq!(body["myapplication"][0]["version"], version);
+        assert_eq!(body["myapplication"][0]["lastcommitsha"], commit);
+        server.stop();
+    }
+}
+
+#[test]
+fn connection_serves_several_requests() {
+    let server = TestServer::start();
+    let mut stream = server.connect();
+    for _ in 0..3 {
+        get_keep_alive(&mut stream, "/status").assert_is(200, &body());
+    }
+    server.stop();
+}

@@ -1,0 +1,45 @@
+//! Exhausted file descriptors.
+
+use crate::support::{TestServer, eventually, status_host_after, with_fd_limit};
+
+#[test]
+fn server_recovers_from_exhausted_file_descriptors() {
+    let server = TestServer::spawn(&mut with_fd_limit(24));
+    drop(server.exhaust_fds());
+    eventually("a connection is admitted", || {
+        server.try_get("/status").filter(|response| response.status == 200)
+    });
+    assert!(server.metrics().count("status_host_accept_failures_total") > 0);
+    server.stop();
+}
+
+#[test]
+fn exhausted_file_descriptors_do_not_delay_the_drain() {
+    let server = TestServer::spawn(&mut with_fd_limit(24));
+    let connections = server.exhaust_fds();
+    let log = server.stop();
+    let message = "accepting the backlog failed";
+    assert!(log.iter().any(|line| line["message"] == message), "{log:?}");
+    drop(connections);
+}
+
+#[test]
+fn fd_limit_below_the_connection_limit_is_logged() {
+    let server = TestServer::spawn(&mut with_fd_limit(100));
+    let warning = server.before.last().unwrap();
+    let message = warning["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("file descriptor limit reduces connection capacity"),
+        "{warning}"
+    );
+    assert_eq!(warning["fd_limit"], 100);
+    assert!(warning["capacity"].as_u64().unwrap() < 100, "{warning}");
+    server.stop();
+}
+
+#[test]
+fn soft_fd_limit_is_raised_to_the_hard_limit() {
+    let server = TestServer::spawn(&mut status_host_after("ulimit -Sn 100; ulimit -Hn 1000;", ""));
+    assert_eq!(server.metrics().count("process_max_fds"), 1000);
+    server.stop();
+}

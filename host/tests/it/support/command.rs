@@ -1,0 +1,105 @@
+//! Command lines of the binary, and the environment it runs in.
+
+use std::ffi::OsStr;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::Once;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+pub const VERSION: &str = "1.2.3-test";
+pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+/// The binary in the test environment.
+pub fn status_host() -> Command {
+    test_environment(Command::new(env!("CARGO_BIN_EXE_status-host")))
+}
+
+/// `command` in the test environment: the guest environment, and time limits that no test reaches unless it sets one.
+pub fn test_environment(mut command: Command) -> Command {
+    raise_fd_limit();
+    command
+        .env_clear()
+        .env("APP_VERSION", VERSION)
+        .env("COMMIT_SHA", COMMIT)
+        .env("ADMIN", "127.0.0.1:0");
+    for limit in ["REQUEST_TIMEOUT", "CLIENT_TIMEOUT", "IDLE_TIMEOUT", "DRAIN_TIMEOUT"] {
+        command.env(limit, "1h");
+    }
+    if let Ok(profile) = std::env::var("LLVM_PROFILE_FILE") {
+        // `%c` writes coverage continuously: at its end a locked process cannot open a file.
+        command.env("LLVM_PROFILE_FILE", profile.replace("%p", "%p%c"));
+    }
+    command
+}
+
+/// The tests share one process, and some of them open hundreds of connections.
+fn raise_fd_limit() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
+    });
+}
+
+/// The binary after the shell commands `setup`.
+pub fn status_host_after(setup: &str, arguments: &str) -> Command {
+    let mut shell = test_environment(Command::new("/bin/sh"));
+    let script = format!(r#"{setup} exec "$0" {arguments}"#);
+    shell.args(["-c", &script, env!("CARGO_BIN_EXE_status-host")]);
+    shell
+}
+
+/// The binary with `socket` as its inherited listening socket.
+pub fn with_inherited_socket(socket: impl Into<OwnedFd>, arguments: &str) -> Command {
+    let mut shell = status_host_after("LISTEN_FDS=1 LISTEN_PID=$$", &format!("{arguments} 3<&0"));
+    shell.stdin(Stdio::from(socket.into()));
+    shell
+}
+
+/// The binary with at most `limit` open file descriptors.
+pub fn with_fd_limit(limit: u32) -> Command {
+    status_host_after(&format!("ulimit -n {limit};"), "")
+}
+
+/// A loopback address that is unused, another one at each call. Its IP address is derived from the process id, so that
+/// no other test process uses it; its port is below the range that the kernel assigns.
+pub fn free_addr() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(10_000);
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    let ip = Ipv4Addr::new(127, high, middle, low);
+    SocketAddr::from((ip, NEXT.fetch_add(1, Ordering::Relaxed)))
+}
+
+/// The portable component that the build of the binary writes.
+pub fn portable_component() -> PathBuf {
+    // The binary is in the folder of its profile, and that is in cargo's target directory.
+    let binary = Path::new(env!("CARGO_BIN_EXE_status-host"));
+    binary.ancestors().nth(2).unwrap().join("component.wasm")
+}
+
+/// Runs the binary until it exits.
+#[track_caller]
+pub fn run(arguments: &[&str], variables: &[(&str, &OsStr)]) -> Output {
+    let mut command = status_host();
+    command.args(arguments).envs(variables.iter().copied());
+    command.output().unwrap()
+}
+
+/// Checks that the binary refused to run: the exit code, no standard output, and one line of standard error that
+/// contains each of `parts`.
+#[track_caller]
+pub fn assert_refused(output: &Output, code: i32, parts: &[&str]) {
+    let message = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{message}");
+    assert!(output.stdout.is_empty());
+    assert_eq!(message.lines().count(), 1, "not one line: {message}");
+    assert!(message.starts_with("status-host: "), "{message}");
+    for part in parts {
+        assert!(message.contains(part), "no `{part}` in: {message}");
+    }
+    assert!(!message.contains("panicked"), "{message}");
+}
