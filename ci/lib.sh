@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # Shared by the tests in this directory. Sets $work, a directory that is removed on exit.
 
 failed=0
