@@ -3,7 +3,7 @@
 use serde_json::Value;
 use status_component::status::{Method, respond};
 
-/// Checks the response to `bytes`: up to four lines with method, target, version and commit. Without its line, a variable
+/// Checks the response to `bytes`: up to four lines with method, target, version and commit. A variable without a line
 /// is not set.
 pub fn check(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };

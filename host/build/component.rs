@@ -1,7 +1,7 @@
 //! Builds a crate of this workspace as a WebAssembly component.
 //!
-//! The target is `wasm32-unknown-unknown`: unlike on `wasm32-wasip2`, the standard library imports nothing there, so that
-//! a component imports only what its world names.
+//! The target is `wasm32-unknown-unknown`. There, unlike on `wasm32-wasip2`, the standard library imports nothing, so a
+//! component imports only what its world names.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -70,8 +70,8 @@ impl ComponentSpec<'_> {
     }
 }
 
-/// Compiler flags that remove local paths from panic messages, so that the component does not depend on the folder it is
-/// built in, nor on whether its crates come from a registry, a mirror or a vendored folder. The last matching flag wins.
+/// Compiler flags that remove local paths from panic messages. The component then does not depend on the folder it is
+/// built in, nor on the source of its crates: a registry, a mirror or `vendor/`. The last matching flag wins.
 fn remap_flags(workspace: &Path) -> Result<String, Box<dyn Error>> {
     let home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(env::home_dir()?.join(".cargo")));
