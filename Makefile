@@ -37,8 +37,7 @@ RUSTSEC := https://github.com/RustSec/advisory-db
 ADVISORY_DB ?= $(RUSTSEC)
 
 .PHONY: help run test lint coverage audit component standalone binary sbom image reproduce vendor check scan bench \
-	fuzz release tools dependencies test-stock test-ops test-load test-instructions test-stress test-deploy test-manifests \
-	test-image test-gates test-api test-oci
+	fuzz release tools dependencies $(addprefix test-,stock ops load instructions stress deploy manifests image gates api oci)
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p; s/^#: \([^ ]*\) */\1\t/p' Makefile | expand -t 14
@@ -67,7 +66,6 @@ audit: $(call tool,$(DENY)) ## Check the locked crates: advisories, licences, so
 		cargo deny --locked check
 component: standalone ## Build target/component.wasm and target/component-standalone.wasm
 	cargo build --locked --package status-host
-	@sha256sum target/component.wasm target/component-standalone.wasm
 standalone: $(TOOLCHAIN)
 	$(version_and_commit); cargo run --locked --package standalone
 binary: $(TOOLCHAIN) $(call tool,$(AUDITABLE)) ## Build the release binary, target/status-host: static, no compiler
@@ -83,8 +81,7 @@ vendor: $(TOOLCHAIN) ## Copy the source of all locked crates to vendor/, for bui
 	mv target/vendor.toml vendor/config.toml
 
 check: ## Run everything that CI runs, and print how long each part took
-	rm -rf target/parts
-	CHECKING=yes STATUS_HOST=target/image/status-host STANDALONE=target/oci/component-standalone.wasm \
+	rm -rf target/parts; CHECKING=yes STATUS_HOST=target/image/status-host STANDALONE=target/oci/component-standalone.wasm \
 		ci/run-parts scan test-deploy image test-image test-gates test-api test-oci test-stock test-ops test-load \
 		test-instructions reproduce
 scan: $(call venv,tools) ## Lint scripts and Dockerfile; find secrets and unlisted unsafe code; needs shellcheck
