@@ -38,7 +38,6 @@ FROM tools AS gates
 COPY vendor vendor
 RUN [ ! -e vendor/config.toml ] || { mkdir .cargo && mv vendor/config.toml .cargo/; }
 COPY --from=manifests /manifests ./
-COPY ci/build-binary ci/
 ARG ADVISORY_DB=https://github.com/RustSec/advisory-db
 # With one directory and the same flags, lint and coverage share their dependencies.
 ENV ADVISORY_DB=${ADVISORY_DB} \
