@@ -92,9 +92,9 @@ mod tests {
     fn every_kind_is_listed() {
         let failures = [
             InvokeError::Trap(wasmtime::Error::msg("trap")),
+            InvokeError::Timeout(Duration::ZERO),
             InvokeError::Limit(LimitExceeded::Memory { desired: 2, max: 1 }),
             InvokeError::Limit(LimitExceeded::Resources),
-            InvokeError::Timeout(Duration::ZERO),
             InvokeError::NoResponse,
             InvokeError::ErrorCode(ErrorCode::DnsTimeout),
             InvokeError::BodyTooLarge,
