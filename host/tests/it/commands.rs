@@ -133,7 +133,6 @@ fn compiled_component_is_served() {
     assert_eq!(stdout(&["compile", probe_artifact::PATH, compiled]), "");
     let server = TestServer::with_options(&format!("--component {compiled}"));
     server.get("/count").assert_is(200, "1");
-    server.stop();
 }
 
 #[test]
@@ -163,7 +162,6 @@ fn healthcheck_succeeds_for_a_healthy_server() {
     wait_until("the server is healthy", || {
         run(&["healthcheck"], &[("LISTEN", &variable)]).status.success()
     });
-    server.stop();
 }
 
 #[test]

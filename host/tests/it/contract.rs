@@ -1,6 +1,6 @@
 //! The contract of `/status`, as `openapi.yaml` describes it.
 
-use crate::support::{COMMIT, TestServer, VERSION, get_keep_alive, status_host};
+use crate::support::{COMMIT, TestServer, VERSION, status_host};
 
 fn body() -> String {
     format!(
@@ -15,7 +15,6 @@ fn get_returns_version_and_commit() {
     response.assert_is(200, &body());
     assert_eq!(response.header("content-type"), "application/json");
     response.assert_common_headers();
-    server.stop();
 }
 
 #[test]
@@ -30,7 +29,6 @@ fn head_returns_the_headers_of_get() {
         };
         assert_eq!(without_date(&head.headers), without_date(&get.headers));
     }
-    server.stop();
 }
 
 #[test]
@@ -41,7 +39,6 @@ fn other_method_is_not_allowed() {
         response.assert_problem(405);
         assert_eq!(response.header("allow"), "GET, HEAD");
     }
-    server.stop();
 }
 
 #[test]
@@ -53,7 +50,6 @@ fn other_path_is_not_found() {
         assert!(!response.has_header("allow"));
     }
     server.request("POST", "/").assert_problem(404);
-    server.stop();
 }
 
 #[test]
@@ -62,7 +58,6 @@ fn query_is_ignored() {
     for target in ["/status?", "/status?a=b", "/status?a=/status?", "/status?/"] {
         server.get(target).assert_is(200, &body());
     }
-    server.stop();
 }
 
 #[test]
@@ -74,16 +69,5 @@ fn values_are_returned_unchanged() {
         let body = server.get("/status").json();
         assert_eq!(body["myapplication"][0]["version"], version);
         assert_eq!(body["myapplication"][0]["lastcommitsha"], commit);
-        server.stop();
     }
-}
-
-#[test]
-fn connection_serves_several_requests() {
-    let server = TestServer::start();
-    let mut stream = server.connect();
-    for _ in 0..3 {
-        get_keep_alive(&mut stream, "/status").assert_is(200, &body());
-    }
-    server.stop();
 }

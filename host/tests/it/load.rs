@@ -44,8 +44,6 @@ fn serve_beside(abuse: impl Fn(&mut TcpStream)) {
         quantile(99),
         quantile(100)
     );
-    drop(held);
-    server.stop();
 }
 
 #[test]
@@ -97,7 +95,6 @@ fn slowhttptest_finds_the_service_available() {
         assert!(!lines.is_empty(), "{attack:?}: {report}");
         assert!(lines.iter().all(|line| line.contains("YES")), "{attack:?}: {lines:?}");
     }
-    server.stop();
 }
 
 /// Requests on one connection, and in one write.

@@ -129,7 +129,7 @@ fn log_at(level: &str) -> Vec<Value> {
     let mut command = with_inherited_socket(listener, &format!("--component {}", compiled_probe()));
     let mut process = Process::spawn(command.env("RUST_LOG", level).stderr(Stdio::piped()));
     drop(command);
-    let log = LogLines::new(process.0.stderr.take().unwrap());
+    let mut log = LogLines::new(process.0.stderr.take().unwrap());
     // The kernel holds the connections until the server accepts them.
     send(address, "GET /trap HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
     send(address, "nonsense\r\n\r\n");

@@ -16,7 +16,6 @@ fn guest_environment_has_two_variables() {
     let server = TestServer::spawn(&mut command);
     let expected = format!("APP_VERSION={VERSION}\nCOMMIT_SHA={COMMIT}\n");
     server.get("/environment").assert_is(200, &expected);
-    server.stop();
 }
 
 #[test]
@@ -36,7 +35,6 @@ fn ten_thousand_requests_share_no_instance() {
             });
         }
     });
-    server.stop();
 }
 
 #[test]
@@ -47,7 +45,6 @@ fn unusual_response_is_forwarded() {
     let head = server.request("HEAD", "/no-body-but-length");
     assert_eq!(head.header("content-length"), "8");
     server.get("/a?b").assert_is(200, "/a?b");
-    server.stop();
 }
 
 #[test]

@@ -97,7 +97,6 @@ fn portable_component_responds_as_on_the_host() {
     let variables = [format!("APP_VERSION={VERSION}"), format!("COMMIT_SHA={COMMIT}")];
     let server = TestServer::start();
     assert_same_responses(&StockRuntime::with_variables(&variables), &server);
-    server.stop();
 }
 
 #[test]
@@ -126,7 +125,6 @@ fn standalone_component_needs_no_option() {
     }
     let server = TestServer::spawn(&mut host);
     assert_same_responses(&stock, &server);
-    server.stop();
 }
 
 #[test]

@@ -15,7 +15,6 @@ fn serving_server_is_live_and_ready() {
         assert_eq!(response.header("connection"), "close");
         response.assert_common_headers();
     }
-    server.stop();
 }
 
 #[test]
@@ -39,7 +38,6 @@ fn buildinfo_describes_host_and_component() {
         value("component_sha256")
     );
     assert_eq!(server.metrics().count(&series), 1);
-    server.stop();
 }
 
 #[test]
@@ -55,7 +53,6 @@ fn unknown_path_or_method_is_rejected() {
         assert_eq!((response.status, allow), (405, "GET, HEAD"), "{method}");
     }
     assert_eq!(send(admin, "nonsense\r\n\r\n").status, 400);
-    server.stop();
 }
 
 #[test]
@@ -64,7 +61,6 @@ fn head_response_has_no_content() {
     let head = send(server.admin.unwrap(), "HEAD /readyz HTTP/1.1\r\nhost: a\r\n\r\n");
     head.assert_is(200, "");
     assert_eq!(head.header("content-length"), "3");
-    server.stop();
 }
 
 #[test]
@@ -73,7 +69,6 @@ fn admin_paths_are_not_on_the_service_port() {
     for path in ["/metrics", "/livez", "/readyz", "/buildinfo"] {
         server.get(path).assert_problem(404);
     }
-    server.stop();
 }
 
 #[test]
@@ -87,7 +82,6 @@ fn half_closed_connection_is_answered() {
         let response = Response::parse(&read_to_close(&mut stream));
         assert!(response.text().contains("process_cpu"));
     }
-    server.stop();
 }
 
 #[test]
@@ -113,5 +107,4 @@ fn metrics_format_is_negotiated() {
             assert_eq!(text.matches(&line).count(), 1, "{line} in {text}");
         }
     }
-    server.stop();
 }

@@ -5,8 +5,6 @@
 //! same; a server that does not read on loses nearly all of them. So a part of the responses has to arrive.
 
 use std::io::Write;
-use std::thread;
-use std::time::Duration;
 
 use crate::support::{Response, TestServer, eventually, get_keep_alive, read_to_close, try_send};
 
@@ -20,8 +18,9 @@ fn assert_mostly(status: u16, mut attempt: impl FnMut() -> Option<Response>) {
     assert!(count > ATTEMPTS / 2, "{count} of {ATTEMPTS} responses");
 }
 
+/// A request whose body exceeds the socket buffers, so that the client is still sending it when the server responds.
 fn long_post() -> String {
-    const LENGTH: usize = 1024 * 1024;
+    const LENGTH: usize = 8 * 1024 * 1024;
     let body = "x".repeat(LENGTH);
     format!("POST /status HTTP/1.1\r\nhost: a\r\ncontent-length: {LENGTH}\r\n\r\n{body}")
 }
@@ -30,7 +29,6 @@ fn long_post() -> String {
 fn response_to_a_rejected_body_arrives() {
     let server = TestServer::start();
     assert_mostly(413, || try_send(server.address, long_post()));
-    server.stop();
 }
 
 #[test]
@@ -39,26 +37,6 @@ fn response_over_the_connection_limit_arrives() {
     let mut only = server.connect();
     get_keep_alive(&mut only, "/count");
     assert_mostly(503, || try_send(server.address, long_post()));
-    server.stop();
-}
-
-#[test]
-fn last_response_arrives_while_the_client_sends_on() {
-    let server = TestServer::probe("");
-    let body = "POST /1 HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n\r\n1";
-    for (request, status) in [(body, 200), ("nonsense\r\n\r\n", 400)] {
-        assert_mostly(status, || {
-            let mut stream = server.connect();
-            stream.write_all(request.as_bytes()).ok()?;
-            for _ in 0..20 {
-                // So that the server sees several pieces.
-                thread::sleep(Duration::from_millis(5));
-                stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").ok()?;
-            }
-            Response::try_parse(&read_to_close(&mut stream))
-        });
-    }
-    server.stop();
 }
 
 #[test]
@@ -70,6 +48,4 @@ fn client_that_stays_after_its_last_response_is_closed() {
     eventually("a connection is admitted", || {
         server.try_get("/count").filter(|response| response.status == 200)
     });
-    drop(rejected);
-    server.stop();
 }

@@ -18,7 +18,6 @@ fn body_over_the_limit_gets_413() {
     post("transfer-encoding: chunked", "4\r\n1234\r\n5\r\n56789\r\n0\r\n\r\n").assert_problem(413);
     // The server does not ask for a body that is too long.
     post("content-length: 9\r\nexpect: 100-continue", "").assert_problem(413);
-    server.stop();
 }
 
 #[test]
@@ -43,7 +42,6 @@ fn head_over_a_limit_gets_414_or_431() {
     assert_eq!(get("/status", &head(16 * 1024)).status, 200);
     get("/status", &head(16 * 1024 + 1)).assert_problem(431);
     get("/status", &head(64 * 1024)).assert_problem(431);
-    server.stop();
 }
 
 #[test]
@@ -69,7 +67,6 @@ fn connection_over_the_limit_gets_503() {
     eventually("a connection is admitted", || {
         server.try_get("/status").filter(|response| response.status == 200)
     });
-    server.stop();
 }
 
 #[test]
@@ -83,5 +80,4 @@ fn disconnected_client_frees_its_connection() {
     eventually("a connection is admitted", || {
         server.try_get("/count").filter(|response| response.text() == "1")
     });
-    server.stop();
 }

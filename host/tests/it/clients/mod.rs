@@ -16,7 +16,6 @@ fn half_closed_connection_is_answered() {
     stream.write_all(b"GET /status HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
     stream.shutdown(Shutdown::Write).unwrap();
     assert_eq!(Response::parse(&read_to_close(&mut stream)).status, 200);
-    server.stop();
 }
 
 #[test]
@@ -26,7 +25,6 @@ fn incomplete_head_of_a_half_closed_connection_is_ignored() {
     stream.write_all(b"GET /status HTTP/1.1\r\nhost: a").unwrap();
     stream.shutdown(Shutdown::Write).unwrap();
     assert_eq!(read_to_close(&mut stream), b"");
-    server.stop();
 }
 
 #[test]
@@ -40,7 +38,6 @@ fn bytes_after_a_body_are_not_read() {
         response.assert_problem_and_close(405);
         assert!(!response.text().contains("HTTP/1.1"), "{response:?}");
     }
-    server.stop();
 }
 
 #[test]
@@ -58,7 +55,6 @@ fn pipelined_requests_are_answered_in_order() {
         response.assert_is(200, target);
     }
     Response::parse(&received.as_bytes()[starts[3]..]).assert_problem(400);
-    server.stop();
 }
 
 #[test]
@@ -67,5 +63,4 @@ fn rejected_head_request_gets_no_content() {
     let target = "x".repeat(9000);
     let response = server.send(format!("HEAD /{target} HTTP/1.1\r\nhost: a\r\n\r\n"));
     response.assert_is(414, "");
-    server.stop();
 }

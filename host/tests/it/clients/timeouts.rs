@@ -1,4 +1,4 @@
-//! Time limits of clients.
+//! Time limits of clients, over real sockets. The unit tests of `http::io` cover them with paused time.
 //!
 //! With a short client timeout the first head of a connection may be late on a busy machine, so that the server closes
 //! the connection without a response. These tests then try again.
@@ -24,14 +24,12 @@ fn late_head_gets_408() {
         try_send(server.address, "GET /status HTTP/1.1\r\nhost: a\r\nx-a: b")
     });
     response.assert_problem_and_close(408);
-    server.stop();
 }
 
 #[test]
 fn connection_without_a_head_is_closed() {
     let server = impatient_server();
     assert_eq!(read_to_close(&mut server.connect()), b"");
-    server.stop();
 }
 
 #[test]
@@ -43,7 +41,6 @@ fn trickling_head_gets_408() {
         trickle(&mut stream)
     });
     response.assert_problem(408);
-    server.stop();
 }
 
 /// Sends a piece of a head at each read timeout, until there is a response or the connection is closed.
@@ -69,21 +66,6 @@ fn late_body_gets_408() {
         let response = eventually("a response", || try_send(server.address, &request));
         response.assert_problem_and_close(408);
     }
-    server.stop();
-}
-
-#[test]
-fn head_may_arrive_byte_by_byte() {
-    let server = TestServer::start();
-    let mut stream = server.connect();
-    stream.set_nodelay(true).unwrap();
-    for byte in b"GET /status HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n" {
-        stream.write_all(&[*byte]).unwrap();
-        // So that the server reads most bytes one at a time.
-        thread::sleep(Duration::from_millis(1));
-    }
-    assert_eq!(Response::parse(&read_to_close(&mut stream)).status, 200);
-    server.stop();
 }
 
 #[test]
@@ -103,28 +85,15 @@ fn unread_response_is_given_up() {
         Some(read_to_close(&mut stream).len()).filter(|received| *received > 0)
     });
     assert!(received < REQUESTS * 1024 * 1024, "{received} bytes");
-    server.stop();
 }
 
 #[test]
-fn idle_connection_outlives_the_client_timeout() {
-    let server = impatient_server();
-    wait_until("the first head is in time", || {
-        let mut stream = server.connect();
-        try_get_keep_alive(&mut stream, "/count").is_ok() && {
-            thread::sleep(2 * CLIENT_TIMEOUT);
-            try_get_keep_alive(&mut stream, "/count").is_ok()
-        }
-    });
-    server.stop();
-}
-
-#[test]
-fn empty_lines_neither_begin_a_head_nor_fill_its_buffer() {
+fn idle_connection_may_send_empty_lines_for_longer_than_the_client_timeout() {
     let server = impatient_server();
     wait_until("the first head is in time", || {
         let mut stream = server.connect();
         try_get_keep_alive(&mut stream, "/count").is_ok()
+            // They neither begin a head nor fill its buffer.
             && stream.write_all("\r\n".repeat(64 * 1024).as_bytes()).is_ok()
             && {
                 thread::sleep(2 * CLIENT_TIMEOUT);
@@ -132,7 +101,6 @@ fn empty_lines_neither_begin_a_head_nor_fill_its_buffer() {
             }
             && try_get_keep_alive(&mut stream, "/count").is_ok_and(|response| response.status == 200)
     });
-    server.stop();
 }
 
 #[test]
@@ -141,5 +109,4 @@ fn idle_connection_is_closed_after_the_idle_timeout() {
     let mut stream = server.connect();
     try_get_keep_alive(&mut stream, "/count").unwrap();
     assert_eq!(read_to_close(&mut stream), b"");
-    server.stop();
 }

@@ -68,5 +68,4 @@ fn extreme_limits_are_accepted() {
          --max-body=0 --max-concurrency=4096 --max-connections=1000000",
     );
     assert_eq!(server.get("/status").status, 200);
-    server.stop();
 }

@@ -83,7 +83,6 @@ fn nothing_after_an_invalid_request_is_answered_by_the_binary() {
     }
     let (name, body) = INVALID_BODIES[0];
     assert_rejected(name, &send(&format!("{CHUNKED_POST}{body}")), 400);
-    server.stop();
 }
 
 #[test]
@@ -94,7 +93,6 @@ fn incomplete_body_is_rejected() {
     stream.write_all(request.as_bytes()).unwrap();
     stream.shutdown(Shutdown::Write).unwrap();
     assert_rejected("6.3", &read_to_close(&mut stream), 400);
-    server.stop();
 }
 
 #[test]
@@ -106,5 +104,4 @@ fn unusual_but_valid_request_is_answered() {
     }
     let response = server.send("OPTIONS * HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
     response.assert_problem(404);
-    server.stop();
 }

@@ -110,7 +110,6 @@ fn failing_guest_does_not_affect_others() {
         done.store(true, Ordering::Relaxed);
         assert!(responses.iter().all(Result::is_ok));
     });
-    server.stop();
 }
 
 #[test]
@@ -118,7 +117,7 @@ fn memory_of_failed_guests_is_released() {
     /// Memory that an allocator may keep, in bytes.
     const SLACK: u64 = 1024 * 1024;
     let _busy = busy_processors();
-    let server = TestServer::probe("--max-memory 4MiB --request-timeout 20ms");
+    let server = TestServer::probe("--max-memory 4MiB --request-timeout 200ms");
     let run_all = || {
         for (path, ..) in FAILURES.iter().chain(&TIMEOUTS) {
             server.get(path);
@@ -126,15 +125,13 @@ fn memory_of_failed_guests_is_released() {
     };
     eventually("resident memory stops growing", || {
         let before = server.resident_bytes();
-        (0..5).for_each(|_| run_all());
+        (0..3).for_each(|_| run_all());
         (server.resident_bytes() < before + SLACK).then_some(())
     });
-    server.stop();
 }
 
 #[test]
 fn forbidden_headers_are_rejected() {
     let server = TestServer::probe("");
     server.get("/forbidden-headers").assert_is(200, "0 false");
-    server.stop();
 }

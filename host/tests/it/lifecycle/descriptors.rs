@@ -10,7 +10,6 @@ fn server_recovers_from_exhausted_file_descriptors() {
         server.try_get("/status").filter(|response| response.status == 200)
     });
     assert!(server.metrics().count("status_host_accept_failures_total") > 0);
-    server.stop();
 }
 
 #[test]
@@ -34,12 +33,10 @@ fn fd_limit_below_the_connection_limit_is_logged() {
     );
     assert_eq!(warning["fd_limit"], 100);
     assert!(warning["capacity"].as_u64().unwrap() < 100, "{warning}");
-    server.stop();
 }
 
 #[test]
 fn soft_fd_limit_is_raised_to_the_hard_limit() {
     let server = TestServer::spawn(&mut status_host_after("ulimit -Sn 100; ulimit -Hn 1000;", ""));
     assert_eq!(server.metrics().count("process_max_fds"), 1000);
-    server.stop();
 }

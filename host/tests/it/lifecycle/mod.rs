@@ -17,12 +17,10 @@ fn start_is_logged_with_address_and_component() {
     assert_eq!(server.start["app_version"], VERSION);
     assert_eq!(server.start["commit_sha"], COMMIT);
     assert_ne!(server.address.port(), 0);
-    server.stop();
 }
 
 #[test]
 fn variables_of_tokio_are_ignored() {
     let server = TestServer::spawn(status_host().env("TOKIO_WORKER_THREADS", "x"));
     assert_eq!(server.get("/status").status, 200);
-    server.stop();
 }

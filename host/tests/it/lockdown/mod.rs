@@ -92,7 +92,6 @@ fn server_locks_all_its_threads() {
         let status = fs::read_to_string(task.unwrap().path().join("status")).unwrap();
         assert!(status.contains("Seccomp:\t2\n"), "{status}");
     }
-    server.stop();
 }
 
 #[test]
@@ -114,7 +113,6 @@ fn lockdown_can_be_disabled() {
     let server = TestServer::with_options("--lockdown off");
     assert_eq!(server.before[0]["message"], "lockdown disabled");
     assert_eq!(server.get("/status").status, 200);
-    server.stop();
 }
 
 #[test]

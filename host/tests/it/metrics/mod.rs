@@ -28,5 +28,4 @@ fn connections_are_counted() {
     server.wait_for_metric(requests, 1);
     drop((admitted, overload));
     server.wait_for_metric("status_host_connections_open", 0);
-    server.stop();
 }

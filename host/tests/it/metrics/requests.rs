@@ -67,7 +67,6 @@ fn requests_are_counted_by_method_route_and_status() {
     assert_eq!(metrics.count("status_host_connections_accepted_total"), 26);
     let instances = metrics.count("status_host_instance_creation_duration_seconds_count");
     assert_eq!(instances, 26 - 2 + 1);
-    server.stop();
 }
 
 #[test]
@@ -90,7 +89,6 @@ fn series_exist_before_the_first_event() {
     for series in series {
         assert_eq!(metrics.count(&series), 0, "{series}");
     }
-    server.stop();
 }
 
 #[test]
@@ -117,7 +115,6 @@ fn clients_cannot_create_label_values() {
     );
     let metrics = server.metrics();
     assert!(created.iter().all(|series| metrics.count(series) == 50));
-    server.stop();
 }
 
 #[test]
@@ -136,7 +133,6 @@ fn duration_excludes_the_time_of_the_client() {
     let metrics = server.wait_for_metric("status_host_http_requests_in_flight", 0);
     let duration = metrics.value("status_host_http_request_duration_seconds_sum{route=\"other\",class=\"2xx\"}");
     assert!(duration <= answered, "{duration} of {answered} s");
-    server.stop();
 }
 
 #[test]
@@ -159,7 +155,6 @@ fn guest_time_is_part_of_the_duration() {
     // None is shorter than the timeout.
     assert_eq!(metrics.count(&format!("{name}_bucket{{le=\"0.1\",{labels}}}")), 0);
     assert_eq!(metrics.count(&format!("{name}_count{{{labels}}}")), 3);
-    server.stop();
 }
 
 #[test]
@@ -173,5 +168,4 @@ fn instances_are_counted_while_they_live() {
         metrics.count("status_host_instances_in_use") == 1 && metrics.count("status_host_http_requests_in_flight") == 1
     });
     server.wait_for_metric("status_host_instances_in_use", 0);
-    server.stop();
 }

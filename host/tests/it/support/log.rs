@@ -65,9 +65,9 @@ impl LogLines {
 
     /// All lines to the end of the log.
     #[track_caller]
-    pub fn read_to_end(mut self) -> Vec<Value> {
+    pub fn read_to_end(&mut self) -> Vec<Value> {
         while self.next_line().is_some() {}
-        self.lines
+        self.take()
     }
 
     /// The lines that have arrived, which are not returned again.

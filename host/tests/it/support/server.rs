@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Mutex;
+use std::thread;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -12,7 +13,7 @@ use super::component::compiled_probe;
 use super::log::{LogLines, messages};
 use super::{Process, Response, client, command, wait_until};
 
-/// A running server. It is killed when it is dropped.
+/// A running server. When it is dropped it drains, and must exit successfully.
 pub struct TestServer {
     pub address: SocketAddr,
     /// The address of the admin port, unless that is off.
@@ -21,7 +22,7 @@ pub struct TestServer {
     pub before: Vec<Value>,
     /// The log line `serving`.
     pub start: Value,
-    process: Process,
+    process: Option<Process>,
     log: Mutex<LogLines>,
 }
 
@@ -65,13 +66,17 @@ impl TestServer {
             admin: start["admin"].as_str().map(|admin| admin.parse().unwrap()),
             before,
             start,
-            process,
+            process: Some(process),
             log: Mutex::new(log),
         }
     }
 
+    fn process(&self) -> &Process {
+        self.process.as_ref().unwrap()
+    }
+
     pub fn id(&self) -> u32 {
-        self.process.0.id()
+        self.process().0.id()
     }
 
     /// Resident memory in bytes.
@@ -189,14 +194,14 @@ impl TestServer {
     }
 
     pub fn signal(&self, signal: Signal) {
-        self.process.signal(signal);
+        self.process().signal(signal);
     }
 
     /// Waits until the server exits; returns its status and the log lines after `start`.
     #[track_caller]
     pub fn wait(mut self) -> (ExitStatus, Vec<Value>) {
-        let status = self.process.wait();
-        (status, self.log.into_inner().unwrap().read_to_end())
+        let status = self.process.take().unwrap().wait();
+        (status, self.log.get_mut().unwrap().read_to_end())
     }
 
     /// Drains the server; returns the log lines after `start`.
@@ -227,6 +232,17 @@ impl TestServer {
         let (status, log) = self.wait();
         assert!(status.success(), "{status}: {log:?}");
         log
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        // After a failure, the process is killed.
+        if self.process.is_some() && !thread::panicking() {
+            self.signal(Signal::SIGTERM);
+            let status = self.process.take().map(|mut process| process.wait());
+            assert!(status.is_some_and(|status| status.success()), "{status:?}");
+        }
     }
 }
 
