@@ -36,6 +36,7 @@ struct Probe;
 static REQUESTS: AtomicU32 = AtomicU32::new(0);
 
 impl Guest for Probe {
+    #[allow(clippy::too_many_lines, reason = "one line per behaviour")]
     fn handle(request: IncomingRequest, out: ResponseOutparam) {
         let target = request.path_with_query().unwrap_or_default();
         match target.as_str() {
