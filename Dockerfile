@@ -23,13 +23,13 @@ COPY rust-toolchain.toml Makefile ./
 COPY ci/run-parts ci/
 RUN ci/run-parts tools
 
-# The manifests, and an empty program for each crate root.
+# The manifests, the scripts, and an empty program for each crate root.
 FROM tools AS manifests
 WORKDIR /manifests
 COPY . .
 RUN printf '#![allow(dead_code, missing_docs, reason = "stub")]\nfn main() {}\n' > /stub.rs && rm -rf vendor && \
     find . -type f ! -name 'Cargo.*' ! -name deny.toml ! -name build.rs ! -name lib.rs ! -name main.rs \
-        ! -path '*/benches/*.rs' ! -path '*/src/bin/*.rs' ! -path './fuzz/*.rs' -delete && \
+        ! -path '*/benches/*.rs' ! -path '*/src/bin/*.rs' ! -path './fuzz/*.rs' ! -path './ci/*' -delete && \
     find . -name '*.rs' -exec cp /stub.rs {} \;
 
 # From here the build needs no network if vendor/ holds the crates and ADVISORY_DB is in the base image. Up to the next

@@ -23,7 +23,7 @@ OHA := oha@1.16.0
 tool = target/tools/.$(1)
 export PATH := $(CURDIR)/target/tools/bin:$(PATH)
 
-# Python tools, one virtual environment for each ci/requirements-NAME.txt.
+# Python tools, in a virtual environment for each ci/requirements-NAME.txt.
 venv = target/venv/$(1)/.installed
 with_venv = PATH="$(CURDIR)/target/venv/$(1)/bin:$$PATH"
 
@@ -36,9 +36,8 @@ image = $(if $(CHECKING),,image)
 RUSTSEC := https://github.com/RustSec/advisory-db
 ADVISORY_DB ?= $(RUSTSEC)
 
-parts := deploy manifests image gates api oci
-.PHONY: help run test lint coverage audit component standalone binary sbom image reproduce vendor check scan bench fuzz \
-	release tools dependencies test-stock test-ops test-load test-instructions test-stress $(parts:%=test-%)
+.PHONY: help run test lint coverage audit component standalone binary sbom image reproduce vendor check scan bench \
+	fuzz release tools dependencies $(addprefix test-,stock ops load instructions stress deploy manifests image gates api oci)
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p; s/^#: \([^ ]*\) */\1\t/p' Makefile | expand -t 14
@@ -67,7 +66,6 @@ audit: $(call tool,$(DENY)) ## Check the locked crates: advisories, licences, so
 		cargo deny --locked check
 component: standalone ## Build target/component.wasm and target/component-standalone.wasm
 	cargo build --locked --package status-host
-	@sha256sum target/component.wasm target/component-standalone.wasm
 standalone: $(TOOLCHAIN)
 	$(version_and_commit); cargo run --locked --package standalone
 binary: $(TOOLCHAIN) $(call tool,$(AUDITABLE)) ## Build the release binary, target/status-host: static, no compiler
@@ -83,30 +81,27 @@ vendor: $(TOOLCHAIN) ## Copy the source of all locked crates to vendor/, for bui
 	mv target/vendor.toml vendor/config.toml
 
 check: ## Run everything that CI runs, and print how long each part took
-	rm -rf target/parts
-	CHECKING=yes STATUS_HOST=target/image/status-host STANDALONE=target/oci/component-standalone.wasm \
+	rm -rf target/parts; CHECKING=yes STATUS_HOST=target/image/status-host STANDALONE=target/oci/component-standalone.wasm \
 		ci/run-parts scan test-deploy image test-image test-gates test-api test-oci test-stock test-ops test-load \
 		test-instructions reproduce
-scan: $(call venv,scan) ## Lint scripts and Dockerfile; find secrets and unlisted unsafe code; needs shellcheck
-	$(call with_venv,scan) ci/scan
+scan: $(call venv,tools) ## Lint scripts and Dockerfile; find secrets and unlisted unsafe code; needs shellcheck
+	$(call with_venv,tools) ci/scan
 
 #: test-NAME    One part of check: deploy, image, gates, api, oci, stock, ops, load or instructions
-test-stock: $(if $(filter target/component%,$(STANDALONE)),standalone) $(call venv,stock)
+test-stock: $(if $(filter target/component%,$(STANDALONE)),standalone) $(call venv,tools)
 test-load: $(if $(filter target/status-host,$(STATUS_HOST)),binary)
 test-stock test-ops test-load: test-%: $(TOOLCHAIN)
 	$(version_and_commit) STATUS_HOST="$(CURDIR)/$(STATUS_HOST)" STANDALONE="$(CURDIR)/$(STANDALONE)" \
-		WASMTIME="$(CURDIR)/target/venv/stock/bin/wasmtime"; \
+		WASMTIME="$(CURDIR)/target/venv/tools/bin/wasmtime"; \
 	cargo test --locked --package status-host --features stock-runtime,ops,load --test it -- $*:: \
 		--nocapture --test-threads 1 $(addprefix --skip ,$(SKIP))
 SKIP ?= soak
 test-deploy: test-manifests
 test-manifests: $(call venv,deploy)
-test-manifests: environment = deploy
-test-image test-gates: $(image)
-test-api: $(image) $(call venv,api)
-test-oci: $(image) $(call venv,oci)
-$(parts:%=test-%): test-%:
-	$(call with_venv,$(or $(environment),$*)) ci/test-$*
+	$(call with_venv,deploy) ci/test-manifests
+test-image test-gates test-api test-oci: $(image) $(call venv,tools)
+test-image test-gates test-api test-oci test-deploy: test-%:
+	$(call with_venv,tools) ci/test-$*
 test-instructions: $(if $(filter target/status-host,$(STATUS_HOST)),binary)
 	bench/instructions "$(CURDIR)/$(STATUS_HOST)"
 
@@ -116,10 +111,10 @@ test-stress: $(TOOLCHAIN) ## Run the tests 20 times on busy cores, then once on 
 		for run in {1..20}; do echo "run $$run"; cargo test --locked --workspace --quiet; done
 	taskset --cpu-list 0 cargo test --locked --workspace --quiet
 
-bench: binary $(call tool,$(OHA)) $(call venv,stock) ## Compare with a native server and `wasmtime serve`; needs wrk
+bench: binary $(call tool,$(OHA)) $(call venv,tools) ## Compare with a native server and `wasmtime serve`; needs wrk
 	RUSTFLAGS='-C target-feature=+crt-static' cargo build --locked --release --package bench --target $(HOST)
 	target/$(HOST)/release/bench --status-host target/status-host --native target/$(HOST)/release/native \
-		--wasmtime target/venv/stock/bin/wasmtime --component target/component.wasm --oha "$$(command -v oha)" \
+		--wasmtime target/venv/tools/bin/wasmtime --component target/component.wasm --oha "$$(command -v oha)" \
 		--output target/bench $(BENCH_OPTIONS)
 fuzz: $(TOOLCHAIN) $(call tool,$(FUZZ)) ## Fuzz the request path and the component, FUZZ_SECONDS=60 each
 	for target in request component; do mkdir -p fuzz/finds/$$target; \
@@ -130,7 +125,7 @@ release: ## Turn main into release VERSION=x.y.z: a commit and a tag, without a 
 	@ci/release "$(VERSION)"
 
 # For the Dockerfile: its tools, then everything that only the manifests determine.
-tools: $(TOOLCHAIN) $(foreach tool,$(DENY) $(AUDITABLE) $(LLVM_COV) $(CYCLONEDX),$(call tool,$(tool)))
+tools: $(TOOLCHAIN) $(foreach name,$(DENY) $(AUDITABLE) $(LLVM_COV) $(CYCLONEDX),$(call tool,$(name)))
 dependencies: lint binary
 	cargo build --locked --package standalone
 	$(coverage) --no-report
@@ -139,7 +134,7 @@ dependencies: lint binary
 $(TOOLCHAIN): rust-toolchain.toml
 	@command -v rustup > /dev/null || { echo "rustup is missing; see https://rustup.rs" >&2; exit 1; }
 	get() { sed -n "s/^$$1 = //p" $< | tr -d '[]" '; }; rustup toolchain install "$$(get channel)" \
-		--profile minimal --component "$$(get components)" --target "$$(get targets)"
+		--no-self-update --profile minimal --component "$$(get components)" --target "$$(get targets)"
 	mkdir -p target && cp $< $@
 
 # A tool built without optimization is ready minutes earlier. Only oha has to be fast.
@@ -151,5 +146,5 @@ target/tools/.%:
 target/venv/%/.installed: ci/requirements-%.txt
 	rm -rf $(@D) && python3 -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement $<
-	if [ $* = stock ]; then chmod +x $(@D)/lib/python3*/site-packages/wasmtime_cli/wasmtime; fi
+	find $(@D)/lib -path '*/wasmtime_cli/wasmtime' -exec chmod +x {} + # which its wheel forgets
 	touch $@

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034 # the scripts that source it use $address and $admin
 # Shared by the tests in this directory. Sets $work, a directory that is removed on exit.
 
 failed=0

@@ -1,8 +1,8 @@
 //! The component's allocator.
 //!
 //! An instance serves one request, so a bump allocator that reuses only its last allocation is enough. A typical
-//! request fits into the first page of linear memory: growing the memory costs system calls and page faults. Only
-//! request targets near the 64 KiB that common hosts accept need a second page.
+//! request fits into the first page of linear memory, which avoids the system calls and page faults of growing it. Only
+//! targets near 64 KiB, which some hosts accept, need a second page.
 
 use core::alloc::Layout;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};

@@ -73,7 +73,7 @@ impl BuildInfo {
 
 /// Serves metrics, health and build information.
 pub(crate) struct AdminServer {
-    pub(crate) metrics: MetricsRegistry,
+    pub(crate) registry: MetricsRegistry,
     pub(crate) readiness: Readiness,
     pub(crate) build_info: BuildInfo,
 }

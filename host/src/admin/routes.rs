@@ -39,7 +39,7 @@ impl AdminServer {
 
     fn metrics(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
         let format = preferred_format(request.headers());
-        content(StatusCode::OK, format.media_type(), self.metrics.encode(format))
+        content(StatusCode::OK, format.media_type(), self.registry.encode(format))
     }
 
     fn build_info(&self) -> Response<Full<Bytes>> {

@@ -42,7 +42,8 @@ pub struct Limits {
     pub idle_timeout: Duration,
 
     /// Size of a request body; larger ones get 413
-    #[arg(long, env, hide_env_values = true, value_name = "SIZE", default_value = "16KiB", value_parser = parse_body_size)]
+    #[arg(long, env, hide_env_values = true, value_name = "SIZE", default_value = "16KiB",
+        value_parser = parse_body_size)]
     pub max_body: usize,
 
     /// Open connections; further ones get 503

@@ -110,7 +110,7 @@ pub enum Command {
         /// File to write
         output: PathBuf,
     },
-    /// Request /status from this machine; exit 0 if the response is 200, else 1
+    /// Request /status from this machine; exit 0 if the response is 200
     Healthcheck {
         /// The address of the service.
         #[command(flatten)]
@@ -159,8 +159,8 @@ impl ListenArg {
         let value = self.listen.to_string_lossy();
         value.parse().map_err(|_| {
             ParseError::Invalid(format!(
-                "invalid address `{value}`; set --listen or LISTEN to an IP address and a port, such as 0.0.0.0:5000 or \
-                 [::]:5000"
+                "invalid address `{value}`; set --listen or LISTEN to an IP address and a port, such as \
+                 0.0.0.0:5000 or [::]:5000"
             ))
         })
     }

@@ -1,4 +1,4 @@
-//! The engine, with the remedy for its one failure.
+//! The engine, with its error as an [`Error`].
 
 use std::io;
 
@@ -7,11 +7,11 @@ use wasmtime::Engine;
 use crate::error::Error;
 use crate::sandbox;
 
-/// An engine with a pool of `instances`.
-pub(super) fn engine(instances: u32) -> Result<Engine, Error> {
+/// For a command with one instance.
+pub(super) const ADDRESS_SPACE: &str = "raise the limit of address space (ulimit -v)";
+
+/// An engine with a pool of `instances`; `remedy` is for a lack of address space.
+pub(super) fn engine(instances: u32, remedy: &'static str) -> Result<Engine, Error> {
     let engine = sandbox::engine(instances).map_err(|error| io::Error::other(format!("{error:#}")));
-    engine.map_err(Error::os(
-        "reserve the memory of the instance pool",
-        "raise the limit of address space (ulimit -v), or lower --max-concurrency",
-    ))
+    engine.map_err(Error::os("reserve the memory of the instance pool", remedy))
 }

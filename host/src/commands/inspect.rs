@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::engine::engine;
+use super::engine::{ADDRESS_SPACE, engine};
 use crate::cli::replace_control_chars;
 use crate::error::Error;
 use crate::sandbox::{self, GuestEnv, LoadedComponent};
@@ -28,7 +28,7 @@ struct Import {
 /// The report on the component in `file`, or on the embedded one, as text or JSON. Imports that the host would refuse
 /// are no error here.
 pub(super) fn run(file: Option<&Path>, json: bool) -> Result<String, Error> {
-    let component = sandbox::load(&engine(1)?, file)?;
+    let component = sandbox::load(&engine(1, ADDRESS_SPACE)?, file)?;
     let report = Report::new(&component);
     Ok(if json { report.json() } else { report.text() })
 }
@@ -58,8 +58,8 @@ impl<'a> Report<'a> {
 
     fn text(&self) -> String {
         let import = |import: &Import| {
-            let refused = if import.allowed { "" } else { "  (not allowed)" };
-            format!("{}{refused}", replace_control_chars(&import.name))
+            let marker = if import.allowed { "" } else { "  (not allowed)" };
+            format!("{}{marker}", replace_control_chars(&import.name))
         };
         let exports = self.exports.iter().map(|name| replace_control_chars(name));
         [

@@ -17,15 +17,15 @@ use crate::process::{BACKLOG, ConnectionCapacity, Phase, Readiness, Signals};
 /// The pause after a failed accept. Its usual cause, a lack of file descriptors, does not pass at once.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
-/// Failed accepts after which the rest of the backlog is left.
+/// Failed accepts after which the rest of the backlog is abandoned.
 const MAX_BACKLOG_RETRIES: usize = 5;
 
 /// The limits of a drain.
 #[derive(Clone, Copy)]
 pub(crate) struct DrainLimits {
-    /// How long connections are still accepted after the signal.
+    /// Time to keep accepting after the signal.
     pub(crate) delay: Duration,
-    /// How long requests in flight may take after that.
+    /// Time limit for requests in flight after that.
     pub(crate) timeout: Duration,
 }
 
@@ -98,8 +98,8 @@ impl Acceptor {
         }
     }
 
-    /// Accepts the connections that wait in the kernel, which would reset them with the socket. Calls accept(2) itself:
-    /// tokio's knowledge of the socket may be out of date.
+    /// Accepts the connections in the kernel's queue, which closing the socket would reset. Calls accept(2) directly,
+    /// since the readiness that tokio knows may be stale.
     async fn drain_backlog(&self, listener: TcpListener) {
         let accept = |listener: &std::net::TcpListener| {
             let (stream, _) = listener.accept()?;

@@ -18,11 +18,12 @@ use super::request_record::RequestRecorder;
 use crate::metrics::Metrics;
 use crate::sandbox::{InvokeError, Sandbox};
 
-/// Worst case of the memory of one connection, in bytes: the largest head, body and trailers at once. Measured; the
-/// memory limits of the deployment manifests are checked against it.
+/// Memory of one connection in the worst known case, in bytes: long header names, a chunked body and trailers at once.
+/// Measured, without a response that the client does not read. The memory limits of the manifests are checked against
+/// it.
 pub const MAX_CONNECTION_MEMORY: usize = 135 * 1024;
 
-/// What all connections share.
+/// The HTTP server: the state that all connections share.
 pub struct Http1Server {
     handler: Handler,
     limits: ConnectionLimits,
@@ -60,7 +61,7 @@ impl Http1Server {
     /// Makes the first instance, before any connection needs one.
     pub(crate) async fn warm_up(&self) -> Result<(), InvokeError> {
         let instantiation = self.handler.sandbox.warm_up().await?;
-        self.metrics().sandbox.record(Some(instantiation), None);
+        self.metrics().sandbox.record_instantiation(instantiation);
         Ok(())
     }
 
@@ -104,7 +105,7 @@ impl Http1Server {
                 )
         );
         let mut shutdown = self.shutdown.subscribe();
-        // An error of the connection is one of the client, which notices it itself.
+        // An error means that the client disconnected or was too slow.
         tokio::select! {
             biased;
             _ = shutdown.wait_for(|shutdown| *shutdown) => {}

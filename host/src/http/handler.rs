@@ -72,7 +72,7 @@ impl Handler {
             StatusCode::PAYLOAD_TOO_LARGE,
             "the request body is larger than the limit",
         );
-        // Before the client is told to continue (RFC 9110 section 10.1.1).
+        // Before hyper sends 100 Continue (RFC 9110 section 10.1.1).
         if body.size_hint().lower() > self.max_body as u64 {
             return Err(too_large);
         }
@@ -94,7 +94,11 @@ impl Handler {
         ensure_host(&mut request, self.local_addr);
         let invocation = self.sandbox.invoke(request).await;
         let metrics = &self.recorder.metrics().sandbox;
-        metrics.record(invocation.timings.instantiation, invocation.timings.guest);
+        let timings = invocation.timings;
+        timings
+            .instantiation
+            .inspect(|time| metrics.record_instantiation(*time));
+        timings.guest.inspect(|time| metrics.record_guest(*time));
         invocation.result.unwrap_or_else(|failure| {
             if let Some(kind) = failure.kind() {
                 metrics.count_failure(kind);

@@ -1,4 +1,4 @@
-//! The lockdown: once everything that serving needs is open, the process gives up the rest. Code that escapes the
+//! The lockdown: once everything that serving needs is open, the process denies itself the rest. Code that escapes the
 //! sandbox then finds no files, no programs to execute, no new sockets and no executable memory.
 //!
 //! | module | contents |

@@ -61,11 +61,12 @@ const ALLOWED_ON_THIS_ARCH: &[c_long] = &[libc::SYS_epoll_wait, libc::SYS_poll];
 #[cfg(not(target_arch = "x86_64"))]
 const ALLOWED_ON_THIS_ARCH: &[c_long] = &[];
 
-/// Allowed in kill mode, since Landlock already denies it and a failure is harmless: the allocator of glibc tries to read
+/// Allowed in kill mode, since Landlock already denies it and a failure is harmless: the allocator of glibc tries to
+/// read
 /// `/proc/sys/vm/overcommit_memory`.
 const LEFT_TO_LANDLOCK: &[c_long] = &[libc::SYS_openat];
 
-/// What happens on a system call that is not allowed.
+/// The action for a system call that is not allowed.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum DefaultAction {
     /// It fails with EPERM.

@@ -1,4 +1,4 @@
-//! The metrics of the host. Counters on the request path are plain atomics without a lock.
+//! The metrics of the host. Counters of every request are plain atomics; refusals and failures take a read lock.
 
 mod histogram;
 mod process;
@@ -92,7 +92,7 @@ impl Metrics {
     fn register_requests(&self, registry: &mut Registry) {
         registry.register(
             "http_requests",
-            "Requests answered, by method, route and status; malformed requests have method and route other",
+            "Requests answered, by method, route and status; if the head was rejected, method and route are other",
             self.requests.clone(),
         );
         registry.register_with_unit(

@@ -50,14 +50,12 @@ impl SandboxMetrics {
         }
     }
 
-    /// Records the timings of one call; `None` if the call did not get that far.
-    pub(crate) fn record(&self, instantiation: Option<Duration>, guest: Option<Duration>) {
-        if let Some(duration) = instantiation {
-            self.instantiation.observe(duration);
-        }
-        if let Some(duration) = guest {
-            self.guest.add(duration);
-        }
+    pub(crate) fn record_instantiation(&self, duration: Duration) {
+        self.instantiation.observe(duration);
+    }
+
+    pub(crate) fn record_guest(&self, duration: Duration) {
+        self.guest.add(duration);
     }
 
     /// Counts a failed call.

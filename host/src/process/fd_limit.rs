@@ -9,7 +9,7 @@ const FD_RESERVE: u64 = 32;
 /// Connections beyond the limit that get a 503 at the same time; further ones are closed without a response.
 const MAX_OVERLOAD_CONNECTIONS: u32 = 256;
 
-/// How many connections can be open.
+/// The capacity for connections.
 #[derive(Clone, Copy)]
 pub(crate) struct ConnectionCapacity {
     /// Connections that are served.

@@ -35,8 +35,8 @@ pub(crate) enum PortSharing {
     Shared,
 }
 
-/// The inherited socket if there is one (`LISTEN_FDS`, systemd socket activation), with the connections that wait in its
-/// backlog; else a new one on `address`. Returns the bound address, which differs from `address` if its port is 0.
+/// The inherited socket if there is one (`LISTEN_FDS`, systemd socket activation), with the connections that wait in
+/// its backlog; else a new one on `address`. Returns the bound address, which differs from `address` if its port is 0.
 pub(crate) fn bind_or_inherit(address: SocketAddr) -> Result<(TcpListener, SocketAddr, PortSharing), ListenError> {
     let inherited = ListenFd::from_env().take_tcp_listener(0);
     if let Some(listener) = inherited.map_err(ListenError::Inherited)? {
@@ -47,13 +47,13 @@ pub(crate) fn bind_or_inherit(address: SocketAddr) -> Result<(TcpListener, Socke
         return Ok((listener, local_addr, PortSharing::Shared));
     }
     let sharing = PortSharing::Exclusive;
-    let (listener, local_addr) = bind(address, sharing).map_err(failed("--listen", address))?;
+    let (listener, local_addr) = bind(address, sharing).map_err(bind_error("--listen", address))?;
     Ok((listener, local_addr, sharing))
 }
 
 /// A new socket on `address` for the admin port.
 pub(crate) fn bind_admin(address: SocketAddr, sharing: PortSharing) -> Result<(TcpListener, SocketAddr), ListenError> {
-    bind(address, sharing).map_err(failed("--admin", address))
+    bind(address, sharing).map_err(bind_error("--admin", address))
 }
 
 fn bind(address: SocketAddr, sharing: PortSharing) -> io::Result<(TcpListener, SocketAddr)> {
@@ -72,7 +72,7 @@ fn into_nonblocking(listener: TcpListener) -> io::Result<(TcpListener, SocketAdd
     Ok((listener, local_addr))
 }
 
-fn failed(option: &'static str, address: SocketAddr) -> impl FnOnce(io::Error) -> ListenError {
+fn bind_error(option: &'static str, address: SocketAddr) -> impl FnOnce(io::Error) -> ListenError {
     move |cause| ListenError::Bind { option, address, cause }
 }
 

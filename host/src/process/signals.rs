@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// process 1 of a container would otherwise lose it.
 pub(crate) struct BlockedSignals(SigSet);
 
-/// SIGTERM and SIGINT, in the order of arrival.
+/// SIGTERM and SIGINT, delivered one at a time.
 pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,

@@ -44,13 +44,13 @@ pub struct LoadedComponent {
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The file cannot be read.
-    #[error("cannot read the component `{0}`: {1}; set --component to a readable file")]
+    #[error("cannot read the component `{0}`: {1}; use a readable file")]
     Read(String, io::Error),
     /// The file is empty.
     #[error("the component `{0}` is empty; build it again")]
     Empty(String),
     /// The file is something else.
-    #[error("`{0}` is not a WebAssembly component; set --component to a .wasm file")]
+    #[error("`{0}` is not a WebAssembly component; use a .wasm file that contains one")]
     NotWasm(String),
     /// The file is a core module.
     #[error("`{0}` is a core module, not a component; wrap it with `wasm-tools component new`")]
@@ -185,9 +185,9 @@ impl LoadedComponent {
 
     /// Resolves the imports, once for all instances.
     pub(super) fn link(&self) -> Result<ProxyPre<StoreData>, LoadError> {
-        let refused: Vec<_> = self.imports().into_iter().filter(|name| !is_allowed(name)).collect();
-        if !refused.is_empty() {
-            return Err(LoadError::Imports(self.name.clone(), refused));
+        let forbidden: Vec<_> = self.imports().into_iter().filter(|name| !is_allowed(name)).collect();
+        if !forbidden.is_empty() {
+            return Err(LoadError::Imports(self.name.clone(), forbidden));
         }
         if !self.exports().iter().any(|name| name.starts_with(HANDLER)) {
             return Err(LoadError::NoHandler(self.name.clone()));

@@ -9,8 +9,8 @@ pub const MEMORY_RESERVATION: usize = 16 * 1024 * 1024;
 /// Address space behind each memory that traps on access, in bytes.
 const MEMORY_GUARD: u64 = 64 * 1024;
 
-/// Settings of an engine that compiles or loads code for `target`. A target that is named, even this machine's own, turns
-/// detection of CPU features off, so that the code runs on every machine of the target.
+/// Settings of an engine that compiles or loads code for `target`. Naming the target disables
+/// the detection of CPU features, so that the code runs on every machine of the target.
 ///
 /// # Errors
 ///

@@ -25,8 +25,8 @@ pub(super) fn spawn_epoch_thread(engine: &Engine) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes the guest yield at its second tick, since the first may come right after its start, and at every later one. The
-/// executor then polls sockets and timers, including the deadline of the request.
+/// Makes the guest yield at its second tick, since the first may come right after its start, and at every later one.
+/// The executor then polls sockets and timers, including the deadline of the request.
 pub(super) fn yield_on_epoch(store: &mut Store<StoreData>) {
     store.set_epoch_deadline(2);
     store.epoch_deadline_callback(|_| Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))));

@@ -1,8 +1,8 @@
 //! One request through one instance.
 //!
-//! The request is complete before the guest starts, and the guest runs to its end before the response is sent. It never
-//! waits for a client, and a guest that fails after it has set its response leaves no 200 that looks complete. The body
-//! is collected while the guest writes it, within a limit.
+//! The request is complete before the guest starts, and the response is sent after the guest has ended. So a guest
+//! never waits for a client, and one that fails after it has set its response causes an error, not a truncated 200. The
+//! body is collected while the guest writes it, up to a limit.
 
 use std::pin::{Pin, pin};
 use std::sync::OnceLock;
@@ -56,16 +56,21 @@ pub struct Timings {
 
 type GuestResponse = Result<Response<HyperOutgoingBody>, ErrorCode>;
 
-/// When an instance was made, and how long that took. Outlives a guest that is stopped by the timeout.
+/// When an instance was made, and when its guest returned. Outlives a guest that the timeout stops.
 #[derive(Default)]
-struct Instantiated(OnceLock<(Duration, Instant)>);
+struct CallTimes {
+    /// The duration and the end of the instantiation.
+    instantiated: OnceLock<(Duration, Instant)>,
+    returned: OnceLock<Instant>,
+}
 
-impl Instantiated {
+impl CallTimes {
     fn timings(&self) -> Timings {
-        let made = self.0.get();
+        let instantiated = self.instantiated.get();
+        let guest = |start: Instant| self.returned.get().map_or_else(|| start.elapsed(), |end| *end - start);
         Timings {
-            instantiation: made.map(|(duration, _)| *duration),
-            guest: made.map(|(_, at)| at.elapsed()),
+            instantiation: instantiated.map(|(duration, _)| *duration),
+            guest: instantiated.map(|(_, start)| guest(*start)),
         }
     }
 }
@@ -99,22 +104,20 @@ impl Sandbox {
     ///
     /// [`InvokeError`] if it cannot be made within the limits.
     pub async fn warm_up(&self) -> Result<Duration, InvokeError> {
-        let (mut store, instantiated) = (self.store(), Instantiated::default());
-        self.with_timeout(pin!(self.instantiate(&mut store, &instantiated)))
-            .await?;
-        Ok(instantiated.timings().instantiation.unwrap_or_default())
+        let (mut store, times) = (self.store(), CallTimes::default());
+        self.with_timeout(pin!(self.instantiate(&mut store, &times))).await?;
+        Ok(times.timings().instantiation.unwrap_or_default())
     }
 
     /// Passes `request`, which must have a `Host`, to a fresh instance.
     pub async fn invoke(&self, request: Request<Full<Bytes>>) -> Invocation {
         let method = request.method().clone();
-        let instantiated = Instantiated::default();
+        let times = CallTimes::default();
         let (sender, receiver) = oneshot::channel();
         // Concurrent, so that a body that is too large stops the guest.
-        let response =
-            async { tokio::try_join!(biased; self.run(request, sender, &instantiated), read_response(receiver)) };
+        let response = async { tokio::try_join!(biased; self.run(request, sender, &times), read_response(receiver)) };
         let response = self.with_timeout(pin!(response)).await;
-        let timings = instantiated.timings();
+        let timings = times.timings();
         let result = response.and_then(|((), response)| {
             validate_response(&method, &response)?;
             Ok(response.map(|body| {
@@ -133,7 +136,7 @@ impl Sandbox {
         &self,
         request: Request<Full<Bytes>>,
         sender: oneshot::Sender<GuestResponse>,
-        instantiated: &Instantiated,
+        times: &CallTimes,
     ) -> Result<(), InvokeError> {
         let mut store = self.store();
         let mut http = store.data_mut().http();
@@ -142,12 +145,12 @@ impl Sandbox {
             .new_incoming_request(Scheme::Http, request)
             .map_err(InvokeError::Host)?;
         let out = http.new_response_outparam(sender).map_err(InvokeError::Host)?;
-        let instance = self.instantiate(&mut store, instantiated).await?;
+        let instance = self.instantiate(&mut store, times).await?;
         let handler = instance.wasi_http_incoming_handler();
-        handler
-            .call_handle(&mut store, request, out)
-            .await
-            .map_err(InvokeError::from_runtime)?;
+        let called = handler.call_handle(&mut store, request, out).await;
+        // Before the store is dropped, which takes no time of the guest.
+        let _ = times.returned.set(Instant::now());
+        called.map_err(InvokeError::from_runtime)?;
         if store.data_mut().has_open_body() {
             return Err(InvokeError::InvalidResponse("its body was not finished"));
         }
@@ -162,11 +165,7 @@ impl Sandbox {
         store
     }
 
-    async fn instantiate(
-        &self,
-        store: &mut Store<StoreData>,
-        instantiated: &Instantiated,
-    ) -> Result<Proxy, InvokeError> {
+    async fn instantiate(&self, store: &mut Store<StoreData>, times: &CallTimes) -> Result<Proxy, InvokeError> {
         let start = Instant::now();
         let instance = self
             .component
@@ -175,12 +174,12 @@ impl Sandbox {
             .map_err(InvokeError::from_runtime)?;
         let end = Instant::now();
         // Each is set once.
-        let _ = instantiated.0.set((end - start, end));
+        let _ = times.instantiated.set((end - start, end));
         Ok(instance)
     }
 
-    /// Fails after the timeout; the caller then drops `work`, and the instance with it. `work` is borrowed, because a
-    /// future that owns another is at least as large, and a connection has room for the largest.
+    /// Fails after the timeout; the caller then drops `work`, and the instance with it. `work` is pinned by the caller:
+    /// taken by value, it would be stored a second time in this future, and every connection has room for it.
     async fn with_timeout<T>(
         &self,
         work: Pin<&mut impl Future<Output = Result<T, InvokeError>>>,

@@ -61,8 +61,8 @@ impl InvokeError {
         Some(match self {
             Self::Overloaded(_) | Self::Host(_) => return None,
             Self::Trap(_) => "trap",
-            Self::Limit(LimitExceeded::Memory(..)) => "memory",
-            Self::Limit(LimitExceeded::Table(_) | LimitExceeded::Resources) => "limit",
+            Self::Limit(LimitExceeded::Memory { .. }) => "memory",
+            Self::Limit(LimitExceeded::Table { .. } | LimitExceeded::Resources) => "limit",
             Self::Timeout(_) => "timeout",
             Self::NoResponse => "no_response",
             Self::ErrorCode(_) => "error",
@@ -81,5 +81,25 @@ impl InvokeError {
         } else {
             Self::Trap(error)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_listed() {
+        let failures = [
+            InvokeError::Trap(wasmtime::Error::msg("trap")),
+            InvokeError::Timeout(Duration::ZERO),
+            InvokeError::Limit(LimitExceeded::Memory { desired: 2, max: 1 }),
+            InvokeError::Limit(LimitExceeded::Resources),
+            InvokeError::NoResponse,
+            InvokeError::ErrorCode(ErrorCode::DnsTimeout),
+            InvokeError::BodyTooLarge,
+        ];
+        let kinds: Vec<_> = failures.iter().filter_map(InvokeError::kind).collect();
+        assert_eq!(kinds, InvokeError::KINDS);
     }
 }

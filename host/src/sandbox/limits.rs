@@ -28,13 +28,21 @@ pub struct Limits {
 /// The limit that stopped an instance.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum LimitExceeded {
-    /// Wanted and allowed bytes of linear memory.
-    #[error("its memory would grow to {0} bytes, more than {1} (--max-memory)")]
-    Memory(usize, usize),
-    /// Wanted elements of a table.
-    #[error("a table would grow to {0} elements, more than {MAX_TABLE_ELEMENTS}")]
-    Table(usize),
-    /// The number of resources.
+    /// Bytes of linear memory.
+    #[error("its memory would grow to {desired} bytes, more than {max} (--max-memory)")]
+    Memory {
+        /// Bytes that it would have.
+        desired: usize,
+        /// Bytes that it may have.
+        max: usize,
+    },
+    /// Elements of a table.
+    #[error("a table would grow to {desired} elements, more than {MAX_TABLE_ELEMENTS}")]
+    Table {
+        /// Elements that it would have.
+        desired: usize,
+    },
+    /// Too many resources at the same time.
     #[error("it would hold more than {MAX_RESOURCES} resources")]
     Resources,
 }
@@ -47,14 +55,15 @@ pub(super) struct GrowthLimiter {
 impl ResourceLimiter for GrowthLimiter {
     fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
         if desired > self.max_memory {
-            bail!(LimitExceeded::Memory(desired, self.max_memory));
+            let max = self.max_memory;
+            bail!(LimitExceeded::Memory { desired, max });
         }
         Ok(true)
     }
 
     fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
         if desired > MAX_TABLE_ELEMENTS {
-            bail!(LimitExceeded::Table(desired));
+            bail!(LimitExceeded::Table { desired });
         }
         Ok(true)
     }

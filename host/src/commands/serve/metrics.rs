@@ -9,7 +9,7 @@ use crate::admin::BuildInfo;
 use crate::metrics::{InstancesInUse, Metrics, MetricsRegistry, ProcessCollector};
 use crate::sandbox::{GuestEnv, InvokeError, LoadedComponent};
 
-/// How many can exist at the same time.
+/// Maximum numbers of connections and instances.
 #[derive(Clone, Copy)]
 pub(super) struct Capacity {
     pub(super) connections: u32,

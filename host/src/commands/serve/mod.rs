@@ -1,6 +1,6 @@
 //! The default command: serves the component until a signal ends it.
 //!
-//! Each phase consumes the one before, so that the order is checked by the compiler:
+//! Each phase consumes the one before, so that the compiler checks their order:
 //!
 //! | phase | type | may |
 //! |---|---|---|
@@ -26,8 +26,8 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), Error> {
         "block SIGTERM and SIGINT",
         "allow rt_sigprocmask in the seccomp profile of the container",
     ))?;
-    let resources = Resources::acquire(args)?;
-    let confined = resources.restrict_filesystem(args.lockdown);
-    let threads = confined.spawn_threads(args)?;
-    threads.serve(signals)
+    Resources::acquire(signals, args)?
+        .restrict_filesystem(args.lockdown)
+        .spawn_threads(args)?
+        .serve()
 }

@@ -11,13 +11,14 @@ use crate::cli::{AdminAddress, MAX_MEMORY, ServeArgs};
 use crate::commands::engine::engine;
 use crate::error::Error;
 use crate::metrics::{Metrics, MetricsRegistry, ProcessCollector};
-use crate::process::{self, ConnectionCapacity};
+use crate::process::{self, BlockedSignals, ConnectionCapacity};
 use crate::sandbox::{self, GuestEnv, Limits, MEMORY_RESERVATION, Sandbox};
 
 const _: () = assert!(MAX_MEMORY == MEMORY_RESERVATION, "--max-memory fits the reservation");
 
-/// What the service needs, opened.
+/// Everything that the service opens, and the values derived from it.
 pub(super) struct Resources {
+    pub(super) signals: BlockedSignals,
     pub(super) capacity: ConnectionCapacity,
     pub(super) worker_threads: usize,
     pub(super) listener: TcpListener,
@@ -30,7 +31,7 @@ pub(super) struct Resources {
 }
 
 impl Resources {
-    pub(super) fn acquire(args: &ServeArgs) -> Result<Self, Error> {
+    pub(super) fn acquire(signals: BlockedSignals, args: &ServeArgs) -> Result<Self, Error> {
         // Before the collector, which stores the limit.
         let fd_limit = process::raise_nofile_limit();
         // Before Landlock: it opens files in /proc/self.
@@ -38,7 +39,8 @@ impl Resources {
         // Before the engine: cheap errors first.
         let address = args.listen.address()?;
         let env = GuestEnv::from_lookup(|name| env::var_os(name))?;
-        let engine = engine(args.limits.max_concurrency)?;
+        let remedy = "raise the limit of address space (ulimit -v), or lower --max-concurrency";
+        let engine = engine(args.limits.max_concurrency, remedy)?;
         let component = sandbox::load(&engine, args.component.file())?;
         let build_info = build_info(&env, &component);
         let sandbox = Sandbox::new(&component, env, sandbox_limits(args))?;
@@ -56,7 +58,9 @@ impl Resources {
         };
         let (registry, metrics) = register(&build_info, &engine, limits, collector);
         Ok(Self {
+            signals,
             capacity,
+            // Before Landlock: it reads the CPU limit of the cgroup.
             worker_threads: thread::available_parallelism().map_or(1, usize::from),
             listener,
             local_addr,

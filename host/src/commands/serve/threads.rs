@@ -23,22 +23,23 @@ const REMEDY: &str = "raise the limits of threads (ulimit -u, pids cgroup) and o
 
 /// The threads, and the work for them.
 pub(super) struct Threads {
-    pub(super) runtime: Runtime,
-    pub(super) service: Service,
+    runtime: Runtime,
+    service: Service,
     /// Dropped last: it writes the events that are queued.
-    pub(super) log: LogGuard,
+    log: LogGuard,
 }
 
 /// The service, ready to run.
-pub(super) struct Service {
-    pub(super) server: Http1Server,
-    pub(super) listener: TcpListener,
-    pub(super) capacity: ConnectionCapacity,
-    pub(super) drain_limits: DrainLimits,
-    pub(super) readiness: Readiness,
-    pub(super) filesystem: FilesystemLocked,
-    pub(super) build_info: BuildInfo,
-    pub(super) admin_addr: Option<SocketAddr>,
+struct Service {
+    signals: BlockedSignals,
+    server: Http1Server,
+    listener: TcpListener,
+    capacity: ConnectionCapacity,
+    drain_limits: DrainLimits,
+    readiness: Readiness,
+    filesystem: FilesystemLocked,
+    build_info: BuildInfo,
+    admin_addr: Option<SocketAddr>,
 }
 
 impl Confined {
@@ -49,7 +50,7 @@ impl Confined {
         check_thread_limit(resources.worker_threads).map_err(Error::os("start the worker threads", REMEDY))?;
         let readiness = Readiness::default();
         let admin = AdminServer {
-            metrics: resources.registry,
+            registry: resources.registry,
             readiness: readiness.clone(),
             build_info: resources.build_info.clone(),
         };
@@ -66,6 +67,7 @@ impl Confined {
         let runtime = runtime.map_err(Error::os("start the worker threads", REMEDY))?;
         let recorder = RequestRecorder::new(resources.metrics, Sampler::new(args.logging.access_log));
         let service = Service {
+            signals: resources.signals,
             server: Http1Server::new(sandbox, recorder, resources.local_addr, connection_limits(args)),
             listener: resources.listener,
             capacity: resources.capacity,
@@ -80,9 +82,9 @@ impl Confined {
 }
 
 impl Threads {
-    pub(super) fn serve(self, signals: BlockedSignals) -> Result<(), Error> {
+    pub(super) fn serve(self) -> Result<(), Error> {
         let Self { runtime, service, log } = self;
-        let served = runtime.block_on(service.run(signals));
+        let served = runtime.block_on(service.run());
         // Dropping the runtime would wait for a guest that never yields.
         runtime.shutdown_background();
         drop(log);
@@ -91,19 +93,21 @@ impl Threads {
 }
 
 impl Service {
-    async fn run(self, signals: BlockedSignals) -> Result<(), Error> {
+    async fn run(self) -> Result<(), Error> {
         let listener = tokio::net::TcpListener::from_std(self.listener);
         let listener = listener.map_err(Error::os("register the listening socket", REMEDY))?;
-        let signals = signals
+        let signals = self
+            .signals
             .unblock()
             .map_err(Error::os("install the signal handlers", REMEDY))?;
-        // After the last thread has started, since none can start under it; before any code of the component runs.
+        // After the last thread has started, since the filter denies new ones; before any code of the component runs.
         let lockdown = self.filesystem.restrict_syscalls()?;
         let warm_up = self.server.warm_up().await;
         warm_up.map_err(|cause| Error::WarmUp {
             component: self.build_info.component.clone(),
             cause,
         })?;
+        // After the first instance, so that a failed start prints its error only.
         lockdown.log();
         self.capacity.warn_if_reduced();
         self.readiness.set(Phase::Ready);

@@ -1,7 +1,7 @@
 //! Validation of a request head (RFC 9112): it must be unambiguous to this server and to any proxy in front of it.
 //!
-//! hyper parses the head again, but accepts more: a bare line feed, `content-length` beside `transfer-encoding`, unknown
-//! transfer codings, and a target with a fragment.
+//! hyper parses the head again, but accepts more: a bare line feed, `content-length` beside `transfer-encoding`,
+//! unknown transfer codings, and a target with a fragment.
 
 mod host;
 
@@ -35,8 +35,8 @@ pub enum BodyFraming {
     Present,
 }
 
-/// Finds the end of the head at the start of `bytes`; `None` if it is incomplete. The first `scanned` bytes are known to
-/// contain no end. `bytes` must not start with an empty line.
+/// Finds the end of the head at the start of `bytes`; `None` if it is incomplete. The first `scanned` bytes are known
+/// to contain no end. `bytes` must not start with an empty line.
 ///
 /// # Errors
 ///

@@ -2,9 +2,9 @@
 //!
 //! | because | decided in |
 //! |---|---|
-//! | the client closes it, or asks for `connection: close` | hyper |
+//! | the client closes it, or sends `connection: close` | hyper |
 //! | a head was rejected or late | [`CloseState::reject`] |
-//! | the connection limit is reached, the request has a body, or the server shuts down | [`CloseState::close_after_response`] |
+//! | the connection is over the limit, the request has a body, or the server shuts down | `close_after_response` |
 //! | the next head does not arrive in time | `ValidatingReader` |
 //! | the client does not receive a response in time | `TimeoutWriter` |
 //!
@@ -15,12 +15,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::http::problem::Rejection;
 
-/// Whether the connection is within the limit.
+/// The result of the connection limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// It is: its requests are served.
+    /// Within the limit: its requests are served.
     Admitted,
-    /// It is not: its first request gets a 503, and the connection is closed.
+    /// Above the limit: its first request gets a 503, and the connection is closed.
     Overloaded,
 }
 

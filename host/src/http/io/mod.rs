@@ -19,7 +19,7 @@
 //!
 //! | state | waits for | for at most |
 //! |---|---|---|
-//! | `Head` | the rest of a head | `--client-timeout`, then 408 |
+//! | `Head` | the rest of a head | `--client-timeout`, then 408, or close if nothing has arrived |
 //! | `Idle` | the next head | `--idle-timeout`, then close |
 //! | `FinalHead` | a head that may be under way | 500 ms, then close |
 //! | `InFlight`, `Body` | the handler | its own limits |

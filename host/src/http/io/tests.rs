@@ -1,4 +1,5 @@
-//! Reader, writer and close state over an in-memory stream, with paused time: a sleeping test advances the clock at once.
+//! Reader, writer and close state over an in-memory stream, with paused time: a sleeping test advances the clock at
+//! once.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

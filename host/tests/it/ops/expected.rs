@@ -1,6 +1,7 @@
 //! What every metric has measured at the end of the scenario.
 
-/// Expressions that hold. Each metric occurs in one of them. `{app}`, `{probe}`, `{limited}` and `{starved}` are instances.
+/// Expressions that hold. Each metric occurs in one of them. `{app}`, `{probe}`, `{limited}` and `{starved}` are
+/// instances.
 pub const EXPRESSIONS: &str = "
 count(status_host_build_info{commit_sha=~'0123.*'}) == 4
 resets(status_host_http_requests_total{instance='{app}', method='GET', status='200'}[1h]) == 1

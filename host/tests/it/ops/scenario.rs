@@ -111,8 +111,8 @@ fn fail(server: &TestServer) -> Counts {
     counts
 }
 
-/// Exceeds the request timeout, the instances and the connections, until each was reported to a client. Returns how many
-/// connections were over their limit.
+/// Exceeds the request timeout, the instances and the connections, until each was reported to a client. Returns how
+/// many connections were over their limit.
 fn overload(server: &TestServer) -> (Counts, u64) {
     const DETAILS: [&str; 3] = ["in time", "too many requests", "too many open connections"];
     let (mut counts, mut seen) = (Counts::new(), [0; DETAILS.len()]);
