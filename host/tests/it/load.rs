@@ -17,15 +17,18 @@ fn start() -> TestServer {
     TestServer::spawn(&mut test_environment(Command::new(binary)))
 }
 
-/// Brings many connections into a bad state by `abuse`, and sends requests on another one.
+/// Brings many connections into a bad state by `abuse`, which causes `responses` each, and sends requests on another one.
 #[track_caller]
-fn serve_beside(abuse: impl Fn(&mut TcpStream)) {
-    const HELD: usize = 2_000;
+fn serve_beside(responses: u64, abuse: impl Fn(&mut TcpStream)) {
+    const HELD: u64 = 2_000;
     const REQUESTS: usize = 5_000;
     let server = start();
     let mut held: Vec<_> = (0..HELD).map(|_| server.connect()).collect();
     held.iter_mut().for_each(abuse);
-    server.wait_for_metric("status_host_connections_open", HELD as u64);
+    server.metrics_until("all connections are in their state", |metrics| {
+        metrics.count("status_host_connections_open") == HELD
+            && metrics.sum("status_host_http_requests_total") == HELD * responses
+    });
     let mut normal = server.connect();
     let mut times: Vec<_> = (0..REQUESTS)
         .map(|_| {
@@ -35,7 +38,7 @@ fn serve_beside(abuse: impl Fn(&mut TcpStream)) {
         })
         .collect();
     let open = server.metrics().count("status_host_connections_open");
-    assert_eq!(open, HELD as u64 + 1);
+    assert_eq!(open, HELD + 1);
     times.sort_unstable();
     let quantile = |percent: usize| times[(REQUESTS - 1) * percent / 100];
     eprintln!(
@@ -48,29 +51,31 @@ fn serve_beside(abuse: impl Fn(&mut TcpStream)) {
 
 #[test]
 fn unfinished_heads_do_not_stop_others() {
-    serve_beside(|stream| stream.write_all(b"GET /status HTTP/1.1\r\nhost: a\r\nx: ").unwrap());
+    serve_beside(0, |stream| {
+        stream.write_all(b"GET /status HTTP/1.1\r\nhost: a\r\nx: ").unwrap()
+    });
 }
 
 #[test]
 fn unfinished_bodies_do_not_stop_others() {
     let request = b"POST /status HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n1";
-    serve_beside(|stream| stream.write_all(request).unwrap());
+    serve_beside(0, |stream| stream.write_all(request).unwrap());
 }
 
 #[test]
 fn unread_responses_do_not_stop_others() {
     let requests = b"GET /status HTTP/1.1\r\nhost: a\r\n\r\n".repeat(100);
-    serve_beside(|stream| stream.write_all(&requests).unwrap());
+    serve_beside(100, |stream| stream.write_all(&requests).unwrap());
 }
 
 #[test]
 fn idle_connections_do_not_stop_others() {
-    serve_beside(|stream| drop(get_keep_alive(stream, "/status")));
+    serve_beside(1, |stream| drop(get_keep_alive(stream, "/status")));
 }
 
 #[test]
 fn silent_connections_do_not_stop_others() {
-    serve_beside(|_| ());
+    serve_beside(0, |_| ());
 }
 
 #[test]
