@@ -19,6 +19,8 @@ use crate::metrics::STATUS_PATH;
 /// From the connection attempt to the response.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
+const REMEDY: &str = "raise the limit of file descriptors (ulimit -n)";
+
 /// Requests the status of the service that listens on `listen`; an unspecified address stands for this machine.
 pub(super) fn run(listen: SocketAddr) -> Result<(), Error> {
     if listen.port() == 0 {
@@ -31,10 +33,7 @@ pub(super) fn run(listen: SocketAddr) -> Result<(), Error> {
         cause,
     };
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(Error::os(
-        "start the health check",
-        "raise the limit of file descriptors (ulimit -n)",
-    ))?;
+    let runtime = runtime.map_err(Error::os("start the health check", REMEDY))?;
     let status = runtime
         .block_on(async { timeout(TIMEOUT, request(address)).await })
         .map_err(|_| unhealthy(format!("no response within {} s", TIMEOUT.as_secs())))?

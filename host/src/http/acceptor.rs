@@ -115,9 +115,7 @@ impl Acceptor {
                 Err(error) => {
                     self.metrics().accept_failures.inc();
                     warn!(%error, "accepting the backlog failed");
-                    if retries.next().is_none() {
-                        return;
-                    }
+                    let Some(_) = retries.next() else { return };
                     sleep(ACCEPT_BACKOFF).await;
                 }
             }

@@ -132,10 +132,11 @@ async fn collect_body<B: Body<Data = Bytes> + Unpin>(mut body: B) -> Result<Byte
 
 fn log_failure(failure: &InvokeError, trace: Option<&str>) {
     let message: String = failure.to_string().chars().take(MAX_LOGGED_CHARS).collect();
-    match failure {
-        InvokeError::Overloaded(_) => warn!(error = message, trace, "instance limit reached"),
-        InvokeError::Host(_) => error!(error = message, trace, "request failed"),
-        _ => error!(error = message, trace, "component failed"),
+    let failed = failure.kind().map_or("request", |_| "component");
+    if let InvokeError::Overloaded(_) = failure {
+        warn!(error = message, trace, "instance limit reached");
+    } else {
+        error!(error = message, trace, "{failed} failed");
     }
 }
 
@@ -146,8 +147,10 @@ fn error_response(failure: &InvokeError) -> Response<Full<Bytes>> {
             let overloaded = Rejection::new(StatusCode::SERVICE_UNAVAILABLE, "too many requests in flight");
             return with_retry_after(problem(overloaded));
         }
-        InvokeError::Host(_) => (StatusCode::INTERNAL_SERVER_ERROR, "the server failed"),
-        InvokeError::Trap(_) | InvokeError::Limit(_) => (StatusCode::INTERNAL_SERVER_ERROR, "the component failed"),
+        InvokeError::Host(_) | InvokeError::Trap(_) | InvokeError::Limit(_) => {
+            let detail = failure.kind().map_or("the server failed", |_| "the component failed");
+            (StatusCode::INTERNAL_SERVER_ERROR, detail)
+        }
         InvokeError::Timeout(_) => (StatusCode::GATEWAY_TIMEOUT, "the component did not respond in time"),
         InvokeError::NoResponse
         | InvokeError::ErrorCode(_)

@@ -89,10 +89,8 @@ fn filter(default_action: DefaultAction) -> Result<BpfProgram, BackendError> {
     };
     // Without an address: with one, sendto(2) connects a socket (TCP Fast Open), even a listener after shutdown(2).
     allow(libc::SYS_sendto, vec![arg_eq(4, Length::Qword, 0)?])?;
-    allow(
-        libc::SYS_shutdown,
-        vec![arg_eq(1, Length::Dword, value(libc::SHUT_WR))?],
-    )?;
+    let write_side = arg_eq(1, Length::Dword, value(libc::SHUT_WR))?;
+    allow(libc::SYS_shutdown, vec![write_side])?;
     let level = arg_eq(1, Length::Dword, value(libc::IPPROTO_TCP))?;
     let option = arg_eq(2, Length::Dword, value(libc::TCP_NODELAY))?;
     allow(libc::SYS_setsockopt, vec![level, option])?;
@@ -101,10 +99,8 @@ fn filter(default_action: DefaultAction) -> Result<BpfProgram, BackendError> {
         allow(libc::SYS_fcntl, vec![arg_eq(1, Length::Dword, value(command))?])?;
     }
     allow(libc::SYS_ioctl, vec![arg_eq(1, Length::Dword, libc::FIONBIO)?])?;
-    allow(
-        libc::SYS_prctl,
-        vec![arg_eq(0, Length::Dword, value(libc::PR_SET_NAME))?],
-    )?;
+    let set_name = arg_eq(0, Length::Dword, value(libc::PR_SET_NAME))?;
+    allow(libc::SYS_prctl, vec![set_name])?;
     // abort(3).
     let own = arg_eq(0, Length::Dword, u64::from(process::id()))?;
     allow(libc::SYS_tgkill, vec![own])?;

@@ -113,9 +113,9 @@ impl Collector for ProcessCollector {
             ),
         ];
         for (name, help, value) in gauges {
-            if let Some(value) = value {
-                encode_metric(encoder, name, help, &ConstGauge::new(value))?;
-            }
+            value.map_or(Ok(()), |value| {
+                encode_metric(encoder, name, help, &ConstGauge::new(value))
+            })?;
         }
         Ok(())
     }

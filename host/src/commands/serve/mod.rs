@@ -19,13 +19,12 @@ use crate::error::Error;
 use crate::process::BlockedSignals;
 use resources::Resources;
 
+const REMEDY: &str = "allow rt_sigprocmask in the seccomp profile of the container";
+
 /// Serves until a signal. Every failure comes before the first accepted connection.
 pub(super) fn run(args: &ServeArgs) -> Result<(), Error> {
     // Before any thread, since threads inherit the mask: an early signal then waits instead of killing the process.
-    let signals = BlockedSignals::block().map_err(Error::os(
-        "block SIGTERM and SIGINT",
-        "allow rt_sigprocmask in the seccomp profile of the container",
-    ))?;
+    let signals = BlockedSignals::block().map_err(Error::os("block SIGTERM and SIGINT", REMEDY))?;
     Resources::acquire(signals, args)?
         .restrict_filesystem(args.lockdown)
         .spawn_threads(args)?
