@@ -52,7 +52,7 @@ fn serve_beside(responses: u64, abuse: impl Fn(&mut TcpStream)) {
 #[test]
 fn unfinished_heads_do_not_stop_others() {
     serve_beside(0, |stream| {
-        stream.write_all(b"GET /status HTTP/1.1\r\nhost: a\r\nx: ").unwrap()
+        stream.write_all(b"GET /status HTTP/1.1\r\nhost: a\r\nx: ").unwrap();
     });
 }
 
