@@ -113,9 +113,8 @@ impl Collector for ProcessCollector {
             ),
         ];
         for (name, help, value) in gauges {
-            value.map_or(Ok(()), |value| {
-                encode_metric(encoder, name, help, &ConstGauge::new(value))
-            })?;
+            let Some(value) = value else { continue };
+            encode_metric(encoder, name, help, &ConstGauge::new(value))?;
         }
         Ok(())
     }
