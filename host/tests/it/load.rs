@@ -17,7 +17,8 @@ fn start() -> TestServer {
     TestServer::spawn(&mut test_environment(Command::new(binary)))
 }
 
-/// Brings many connections into a bad state by `abuse`, which causes `responses` each, and sends requests on another one.
+/// Brings many connections into a bad state by `abuse`, which causes `responses` each, and sends requests on another
+/// one.
 #[track_caller]
 fn serve_beside(responses: u64, abuse: impl Fn(&mut TcpStream)) {
     const HELD: u64 = 2_000;
