@@ -83,7 +83,7 @@ fn remedy(cause: &io::Error, option: &str) -> String {
             format!("ports below 1024 need CAP_NET_BIND_SERVICE; set {option} to a higher port")
         }
         io::ErrorKind::AddrNotAvailable => {
-            format!("this machine has no such address; set {option} to 0.0.0.0 to listen on all addresses")
+            format!("set {option} to an address of this machine")
         }
         _ => format!("set {option} to another address"),
     }

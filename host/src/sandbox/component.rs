@@ -183,6 +183,13 @@ impl LoadedComponent {
         ty.exports(engine).map(|(name, _)| name.to_owned()).collect()
     }
 
+    /// Makes the copy-on-write image of the memory. Otherwise the first instance makes it, when seccomp already denies
+    /// `memfd_create(2)`.
+    pub(crate) fn create_memory_image(&self) -> io::Result<()> {
+        let image = self.component.initialize_copy_on_write_image();
+        image.map_err(|error| io::Error::other(chain(&error)))
+    }
+
     /// Resolves the imports, once for all instances.
     pub(super) fn link(&self) -> Result<ProxyPre<StoreData>, LoadError> {
         let forbidden: Vec<_> = self.imports().into_iter().filter(|name| !is_allowed(name)).collect();
@@ -192,10 +199,7 @@ impl LoadedComponent {
         if !self.exports().iter().any(|name| name.starts_with(HANDLER)) {
             return Err(LoadError::NoHandler(self.name.clone()));
         }
-        // Otherwise made with the first instance, when seccomp already denies memfd_create(2).
-        let image = self.component.initialize_copy_on_write_image();
-        image
-            .and_then(|()| linker(self.component.engine()))
+        linker(self.component.engine())
             .and_then(|linker| linker.instantiate_pre(&self.component))
             .and_then(ProxyPre::new)
             .map_err(|error| LoadError::Link(self.name.clone(), chain(&error)))

@@ -16,6 +16,8 @@ use crate::sandbox::{self, GuestEnv, Limits, MEMORY_RESERVATION, Sandbox};
 
 const _: () = assert!(MAX_MEMORY == MEMORY_RESERVATION, "--max-memory fits the reservation");
 
+const IMAGE: &str = "raise the limit of file descriptors (ulimit -n), or allow memfd_create in the seccomp profile";
+
 /// Everything that the service opens, and the values derived from it.
 pub(super) struct Resources {
     pub(super) signals: BlockedSignals,
@@ -42,6 +44,9 @@ impl Resources {
         let remedy = "raise the limit of address space (ulimit -v), or lower --max-concurrency";
         let engine = engine(args.limits.max_concurrency, remedy)?;
         let component = sandbox::load(&engine, args.component.file())?;
+        component
+            .create_memory_image()
+            .map_err(Error::os("create the memory image", IMAGE))?;
         let build_info = build_info(&env, &component);
         let sandbox = Sandbox::new(&component, env, sandbox_limits(args))?;
         let (listener, local_addr, sharing) = process::bind_or_inherit(address)?;

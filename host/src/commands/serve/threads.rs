@@ -21,6 +21,9 @@ use crate::process::{BlockedSignals, ConnectionCapacity, Phase, Readiness};
 
 const REMEDY: &str = "raise the limits of threads (ulimit -u, pids cgroup) and of file descriptors (ulimit -n)";
 
+/// The admin thread and the epoch thread.
+const OTHER_THREADS: usize = 2;
+
 /// The threads, and the work for them.
 pub(super) struct Threads {
     runtime: Runtime,
@@ -47,7 +50,8 @@ impl Confined {
         let Self { resources, filesystem } = self;
         // First, so that the other threads can log.
         let log = start_log(&args.logging, resources.metrics.dropped_events.clone())?;
-        check_thread_limit(resources.worker_threads).map_err(Error::os("start the worker threads", REMEDY))?;
+        let threads = OTHER_THREADS + resources.worker_threads;
+        check_thread_limit(threads).map_err(Error::os("start the threads", REMEDY))?;
         let readiness = Readiness::default();
         let admin = AdminServer {
             registry: resources.registry,
@@ -158,15 +162,15 @@ fn start_admin(
     Ok(Some(address))
 }
 
-/// Checks that the worker threads, and the descriptors for signals, are available: without them tokio panics.
-fn check_thread_limit(workers: usize) -> io::Result<()> {
+/// Checks that so many threads, and the descriptors for signals, are available: without them tokio panics, or hangs.
+fn check_thread_limit(threads: usize) -> io::Result<()> {
     let descriptors = [UnixStream::pair()?, UnixStream::pair()?, UnixStream::pair()?];
     drop(descriptors);
     let all_started = RwLock::new(());
     thread::scope(|scope| {
         let _wait = all_started.write();
         let start = |_| thread::Builder::new().spawn_scoped(scope, || drop(all_started.read()));
-        (0..workers).try_for_each(|worker| start(worker).map(drop))
+        (0..threads).try_for_each(|number| start(number).map(drop))
     })
 }
 

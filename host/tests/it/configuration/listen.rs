@@ -30,7 +30,10 @@ fn unavailable_address_is_refused() {
     assert_refused(
         &output,
         1,
-        &["cannot listen on `192.0.2.1:5000`", "set --listen to 0.0.0.0"],
+        &[
+            "cannot listen on `192.0.2.1:5000`",
+            "set --listen to an address of this machine",
+        ],
     );
 }
 
@@ -50,7 +53,7 @@ fn missing_resource_is_refused() {
     // Kilobytes of address space, of which the sandbox needs more; and file descriptors, of which the threads do.
     for (limit, reason) in [
         ("ulimit -v 1000000;", "cannot reserve the memory of the instance pool"),
-        ("ulimit -n 8;", "cannot start the worker threads"),
+        ("ulimit -n 8;", "cannot start the threads"),
     ] {
         let output = status_host_after(limit, "--listen 127.0.0.1:0").output().unwrap();
         assert_refused(&output, 1, &[reason]);

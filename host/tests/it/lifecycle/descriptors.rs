@@ -1,6 +1,6 @@
 //! Exhausted file descriptors.
 
-use crate::support::{TestServer, eventually, status_host_after, with_fd_limit};
+use crate::support::{TestServer, assert_refused, eventually, status_host_after, with_fd_limit};
 
 #[test]
 fn server_recovers_from_exhausted_file_descriptors() {
@@ -39,4 +39,10 @@ fn fd_limit_below_the_connection_limit_is_logged() {
 fn soft_fd_limit_is_raised_to_the_hard_limit() {
     let server = TestServer::spawn(&mut status_host_after("ulimit -Sn 100; ulimit -Hn 1000;", ""));
     assert_eq!(server.metrics().count("process_max_fds"), 1000);
+}
+
+#[test]
+fn too_few_descriptors_for_the_memory_image_are_reported() {
+    let output = with_fd_limit(5).output().unwrap();
+    assert_refused(&output, 1, &["cannot create the memory image", "ulimit -n"]);
 }
