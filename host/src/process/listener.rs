@@ -82,9 +82,7 @@ fn remedy(cause: &io::Error, option: &str) -> String {
         io::ErrorKind::PermissionDenied => {
             format!("ports below 1024 need CAP_NET_BIND_SERVICE; set {option} to a higher port")
         }
-        io::ErrorKind::AddrNotAvailable => {
-            format!("set {option} to an address of this machine")
-        }
+        io::ErrorKind::AddrNotAvailable => format!("set {option} to an address of this machine"),
         _ => format!("set {option} to another address"),
     }
 }
