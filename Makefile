@@ -80,10 +80,10 @@ vendor: $(TOOLCHAIN) ## Copy the source of all locked crates to vendor/, for bui
 	cargo vendor --locked --versioned-dirs vendor > target/vendor.toml
 	mv target/vendor.toml vendor/config.toml
 
-# Before a release also: make test-image test-gates reproduce.
 check: ## Run everything that CI runs, and print how long each part took
-	rm -rf target/parts; CHECKING=yes STATUS_HOST=target/image/status-host STANDALONE=target/oci/component-standalone.wasm \
-		ci/run-parts scan test-deploy image test-api test-oci test-stock test-ops test-load test-instructions
+	rm -rf target/parts; CHECKING=yes STATUS_HOST=target/image/status-host \
+		STANDALONE=target/oci/component-standalone.wasm ci/run-parts scan test-deploy image test-image test-gates \
+		test-api test-oci test-stock test-ops test-load test-instructions reproduce
 scan: $(call venv,tools) ## Lint scripts and Dockerfile; find secrets and unlisted unsafe code; needs shellcheck
 	$(call with_venv,tools) ci/scan
 
@@ -126,6 +126,7 @@ release: ## Turn main into release VERSION=x.y.z: a commit and a tag, without a 
 
 # For the Dockerfile: its tools, then everything that only the manifests determine.
 tools: $(TOOLCHAIN) $(foreach name,$(DENY) $(AUDITABLE) $(LLVM_COV) $(CYCLONEDX),$(call tool,$(name)))
+	rm -rf target/tools/build
 dependencies: lint binary
 	cargo build --locked --package standalone
 	$(coverage) --no-report
