@@ -13,7 +13,6 @@ use std::hint::black_box;
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
 use http::Request;
-use http_body_util::Full;
 use status_component::status::{self, APP_VERSION, COMMIT_SHA, Method};
 use status_host::cli;
 use status_host::sandbox::{self, GuestEnv, Limits, Sandbox};
@@ -38,9 +37,9 @@ fn sandbox() -> Sandbox {
     sandbox
 }
 
-fn request() -> Request<Full<Bytes>> {
+fn request() -> Request<Bytes> {
     let request = Request::get("/status").header("host", "127.0.0.1:5000");
-    request.body(Full::default()).expect("a request")
+    request.body(Bytes::new()).expect("a request")
 }
 
 fn parts(criterion: &mut Criterion) {

@@ -6,12 +6,11 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
+use wasmtime::component::types::ComponentItem;
 use wasmtime::{Engine, Precompiled};
-use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
-use super::engine::linker;
 use super::imports::is_allowed;
-use super::store::StoreData;
+use super::wasi::{CallMode, HostFunctions, StatusPre, StoreData};
 
 /// The component of this build, compiled ahead of time for the baseline CPU of the target.
 const EMBEDDED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/component.cwasm"));
@@ -76,6 +75,12 @@ pub enum LoadError {
          world `status`", imports = .1.join(", ")
     )]
     Imports(String, Vec<String>),
+    /// It needs functions that a handler of incoming requests does not need.
+    #[error(
+        "the component `{0}` imports functions that this host does not have: {functions}; use one that sends no \
+         requests", functions = .1.join(", ")
+    )]
+    Functions(String, Vec<String>),
     /// It handles no requests.
     #[error("the component `{0}` does not export `wasi:http/incoming-handler@0.2`; use one that does")]
     NoHandler(String),
@@ -191,7 +196,7 @@ impl LoadedComponent {
     }
 
     /// Resolves the imports, once for all instances.
-    pub(super) fn link(&self) -> Result<ProxyPre<StoreData>, LoadError> {
+    pub(super) fn link(&self, mode: CallMode) -> Result<StatusPre<StoreData>, LoadError> {
         let forbidden: Vec<_> = self.imports().into_iter().filter(|name| !is_allowed(name)).collect();
         if !forbidden.is_empty() {
             return Err(LoadError::Imports(self.name.clone(), forbidden));
@@ -199,9 +204,31 @@ impl LoadedComponent {
         if !self.exports().iter().any(|name| name.starts_with(HANDLER)) {
             return Err(LoadError::NoHandler(self.name.clone()));
         }
-        linker(self.component.engine())
-            .and_then(|linker| linker.instantiate_pre(&self.component))
-            .and_then(ProxyPre::new)
-            .map_err(|error| LoadError::Link(self.name.clone(), chain(&error)))
+        let link = |error: wasmtime::Error| LoadError::Link(self.name.clone(), chain(&error));
+        let functions = HostFunctions::new(self.component.engine(), mode).map_err(link)?;
+        let missing = self.functions_missing_in(&functions);
+        if !missing.is_empty() {
+            return Err(LoadError::Functions(self.name.clone(), missing));
+        }
+        let component = functions.linker.instantiate_pre(&self.component).map_err(link)?;
+        StatusPre::new(component).map_err(link)
+    }
+
+    /// The functions that the component imports and the host does not have.
+    fn functions_missing_in(&self, functions: &HostFunctions) -> Vec<String> {
+        let (ty, engine) = (self.component.component_type(), self.component.engine());
+        let mut missing = Vec::new();
+        for (import, item) in ty.imports(engine) {
+            let ComponentItem::ComponentInstance(instance) = item.ty else {
+                continue;
+            };
+            let interface = import.split('@').next().unwrap_or(import);
+            for (function, item) in instance.exports(engine) {
+                if matches!(item.ty, ComponentItem::ComponentFunc(_)) && !functions.contains(interface, function) {
+                    missing.push(format!("{import}#{function}"));
+                }
+            }
+        }
+        missing
     }
 }

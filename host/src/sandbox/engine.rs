@@ -1,14 +1,8 @@
-//! The engine, its pool of instances, and the linker.
+//! The engine and its pool of instances.
 
-use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime::{Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Result};
-use wasmtime_wasi::p2::bindings::{cli, io};
-use wasmtime_wasi_http::p2::bindings::{LinkOptions, http};
-use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
 
 use super::engine_config::{MEMORY_RESERVATION, engine_config};
-use super::guest_env::GuestEnv;
-use super::store::StoreData;
 
 /// Bytes of a memory that are cleared, instead of returned to the kernel, when its instance ends: clearing is cheaper
 /// than page faults. It covers the whole memory of the embedded component.
@@ -51,16 +45,4 @@ fn pool(instances: u32) -> PoolingAllocationConfig {
         .linear_memory_keep_resident(MEMORY_KEEP_RESIDENT)
         .table_keep_resident(TABLE_KEEP_RESIDENT);
     pool
-}
-
-/// A linker with the allowed imports, and nothing else.
-pub(super) fn linker(engine: &Engine) -> Result<Linker<StoreData>> {
-    let mut linker = Linker::new(engine);
-    let options = LinkOptions::default();
-    cli::environment::add_to_linker::<StoreData, HasSelf<GuestEnv>>(&mut linker, |data| &mut data.env)?;
-    http::types::add_to_linker::<StoreData, WasiHttp>(&mut linker, &(&options).into(), StoreData::http)?;
-    io::error::add_to_linker::<StoreData, HasSelf<ResourceTable>>(&mut linker, |data| &mut data.table)?;
-    io::poll::add_to_linker::<StoreData, HasSelf<ResourceTable>>(&mut linker, |data| &mut data.table)?;
-    io::streams::add_to_linker::<StoreData, HasSelf<ResourceTable>>(&mut linker, |data| &mut data.table)?;
-    Ok(linker)
 }

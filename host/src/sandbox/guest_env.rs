@@ -3,16 +3,13 @@
 use std::ffi::OsString;
 use std::sync::Arc;
 
-use wasmtime::Result;
-use wasmtime_wasi::p2::bindings::cli;
-
 /// Maximum length of a value, in bytes.
 const MAX_VALUE_BYTES: usize = 256;
 
 /// The environment of the component.
 #[derive(Clone, Debug)]
 pub struct GuestEnv {
-    variables: Arc<[(String, String); 2]>,
+    variables: Arc<[(String, String)]>,
 }
 
 /// Names every variable that is missing or invalid.
@@ -59,13 +56,21 @@ impl GuestEnv {
     }
 
     pub(crate) fn app_version(&self) -> &str {
-        let [(_, version), _] = &*self.variables;
-        version
+        self.value(Self::APP_VERSION)
     }
 
     pub(crate) fn commit_sha(&self) -> &str {
-        let [_, (_, commit)] = &*self.variables;
-        commit
+        self.value(Self::COMMIT_SHA)
+    }
+
+    /// The names and values, for the component.
+    pub(super) fn variables(&self) -> Arc<[(String, String)]> {
+        Arc::clone(&self.variables)
+    }
+
+    fn value(&self, name: &str) -> &str {
+        let variable = self.variables.iter().find(|(other, _)| other == name);
+        variable.map_or("", |(_, value)| value)
     }
 }
 
@@ -85,18 +90,4 @@ fn read(lookup: impl Fn(&str) -> Option<OsString>, name: &str, expected: &str) -
         return Err(invalid("is empty"));
     }
     Ok(value)
-}
-
-impl cli::environment::Host for GuestEnv {
-    fn get_environment(&mut self) -> Result<Vec<(String, String)>> {
-        Ok(self.variables.to_vec())
-    }
-
-    fn get_arguments(&mut self) -> Result<Vec<String>> {
-        Ok(Vec::new())
-    }
-
-    fn initial_cwd(&mut self) -> Result<Option<String>> {
-        Ok(None)
-    }
 }

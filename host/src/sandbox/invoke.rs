@@ -1,30 +1,26 @@
 //! One request through one instance.
 //!
 //! The request is complete before the guest starts, and the response is sent after the guest has ended. So a guest
-//! never waits for a client, and one that fails after it has set its response causes an error, not a truncated 200. The
-//! body is collected while the guest writes it, up to a limit.
+//! never waits for a client, and one that fails after it has set its response causes an error, not a truncated 200.
+//!
+//! Nearly every guest ends within its first time slice, on the stack of the worker thread. One that does not is stopped
+//! there, and the request starts again with an instance on a stack of its own, a fiber, which yields to other tasks after
+//! each slice. That is sound, since the guest has changed nothing but its own instance, and nothing was sent.
 
-use std::pin::{Pin, pin};
-use std::sync::OnceLock;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use tokio::sync::oneshot;
-use tokio::time::timeout;
-use wasmtime::Store;
-use wasmtime_wasi_http::WasiHttpView;
-use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
-use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyPre};
-use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
+use tokio::time::timeout_at;
+use wasmtime::{Store, Trap};
 
 use super::component::{LoadError, LoadedComponent};
-use super::epoch::{spawn_epoch_thread, yield_on_epoch};
+use super::epoch::{Ticks, trap_after_first_slice, yield_after_each_slice};
 use super::guest_env::GuestEnv;
-use super::invoke_error::{InvokeError, MAX_BODY_BYTES};
+use super::invoke_error::InvokeError;
 use super::limits::{HOSTCALL_FUEL, Limits};
-use super::store::StoreData;
+use super::wasi::{CallMode, Outcome, SliceEnded, StatusPre, StoreData};
 
 /// Maximum number and size of the response headers.
 const MAX_HEADERS: usize = 100;
@@ -32,15 +28,19 @@ const MAX_HEAD_BYTES: usize = 16 * 1024;
 
 /// A component that is linked and ready for requests.
 pub struct Sandbox {
-    component: ProxyPre<StoreData>,
+    /// For the first time slice.
+    sync: StatusPre<StoreData>,
+    /// For guests that need more time.
+    fiber: StatusPre<StoreData>,
     env: GuestEnv,
     limits: Limits,
+    ticks: Ticks,
 }
 
 /// The outcome of one request.
 pub struct Invocation {
     /// The response, complete and within the limits.
-    pub result: Result<Response<Full<Bytes>>, InvokeError>,
+    pub result: Result<Response<Bytes>, InvokeError>,
     /// How long it took.
     pub timings: Timings,
 }
@@ -54,23 +54,28 @@ pub struct Timings {
     pub guest: Option<Duration>,
 }
 
-type GuestResponse = Result<Response<HyperOutgoingBody>, ErrorCode>;
-
-/// When an instance was made, and when its guest returned. Outlives a guest that the timeout stops.
-#[derive(Default)]
+/// When an instance was started, made, and left.
 struct CallTimes {
-    /// The duration and the end of the instantiation.
-    instantiated: OnceLock<(Duration, Instant)>,
-    returned: OnceLock<Instant>,
+    started: Instant,
+    instantiated: Option<Instant>,
+    returned: Option<Instant>,
 }
 
 impl CallTimes {
+    fn start(started: Instant) -> Self {
+        Self {
+            started,
+            instantiated: None,
+            returned: None,
+        }
+    }
+
+    /// The timings of an instance that returned, or that is stopped now.
     fn timings(&self) -> Timings {
-        let instantiated = self.instantiated.get();
-        let guest = |start: Instant| self.returned.get().map_or_else(|| start.elapsed(), |end| *end - start);
+        let guest = |made: Instant| self.returned.unwrap_or_else(Instant::now) - made;
         Timings {
-            instantiation: instantiated.map(|(duration, _)| *duration),
-            guest: instantiated.map(|(_, start)| guest(*start)),
+            instantiation: self.instantiated.map(|made| made - self.started),
+            guest: self.instantiated.map(guest),
         }
     }
 }
@@ -83,19 +88,21 @@ impl Sandbox {
     /// [`LoadError`] if the component needs more than the world provides, or does not export the handler.
     pub fn new(component: &LoadedComponent, env: GuestEnv, limits: Limits) -> Result<Self, LoadError> {
         Ok(Self {
-            component: component.link()?,
+            sync: component.link(CallMode::Sync)?,
+            fiber: component.link(CallMode::Fiber)?,
             env,
             limits,
+            ticks: Ticks::default(),
         })
     }
 
-    /// Starts the thread that makes guests yield. Without it a guest that computes blocks its worker.
+    /// Starts the thread that ends time slices. Without it a guest that computes blocks its worker.
     ///
     /// # Errors
     ///
     /// If the thread cannot be started.
     pub fn spawn_epoch_thread(&self) -> std::io::Result<()> {
-        spawn_epoch_thread(self.component.engine())
+        self.ticks.spawn_thread(self.sync.engine())
     }
 
     /// Makes an instance and drops it. Returns how long it took to make.
@@ -104,103 +111,116 @@ impl Sandbox {
     ///
     /// [`InvokeError`] if it cannot be made within the limits.
     pub async fn warm_up(&self) -> Result<Duration, InvokeError> {
-        let (mut store, times) = (self.store(), CallTimes::default());
-        self.with_timeout(pin!(self.instantiate(&mut store, &times))).await?;
-        Ok(times.timings().instantiation.unwrap_or_default())
+        let started = Instant::now();
+        let mut store = self.store(Request::default());
+        yield_after_each_slice(&mut store);
+        self.with_timeout(started, self.fiber.instantiate_async(&mut store))
+            .await?;
+        Ok(started.elapsed())
     }
 
-    /// Passes `request`, which must have a `Host`, to a fresh instance.
-    pub async fn invoke(&self, request: Request<Full<Bytes>>) -> Invocation {
-        let method = request.method().clone();
-        let times = CallTimes::default();
-        let (sender, receiver) = oneshot::channel();
-        // Concurrent, so that a body that is too large stops the guest.
-        let response = async { tokio::try_join!(biased; self.run(request, sender, &times), read_response(receiver)) };
-        let response = self.with_timeout(pin!(response)).await;
-        let timings = times.timings();
-        let result = response.and_then(|((), response)| {
-            validate_response(&method, &response)?;
-            Ok(response.map(|body| {
-                if method == Method::HEAD {
-                    Full::default()
-                } else {
-                    Full::new(body)
-                }
-            }))
-        });
-        Invocation { result, timings }
-    }
-
-    /// Runs the guest to its end. Dropping the store drops everything that the guest left open.
-    async fn run(
-        &self,
-        request: Request<Full<Bytes>>,
-        sender: oneshot::Sender<GuestResponse>,
-        times: &CallTimes,
-    ) -> Result<(), InvokeError> {
-        let mut store = self.store();
-        let mut http = store.data_mut().http();
-        let request = request.map(|body| body.map_err(|never| -> wasmtime_wasi_http::Error { match never {} }));
-        let request = http
-            .new_incoming_request(Scheme::Http, request)
-            .map_err(InvokeError::Host)?;
-        let out = http.new_response_outparam(sender).map_err(InvokeError::Host)?;
-        let instance = self.instantiate(&mut store, times).await?;
-        let handler = instance.wasi_http_incoming_handler();
-        let called = handler.call_handle(&mut store, request, out).await;
-        // Before the store is dropped, which takes no time of the guest.
-        let _ = times.returned.set(Instant::now());
-        called.map_err(InvokeError::from_runtime)?;
-        if store.data_mut().has_open_body() {
-            return Err(InvokeError::InvalidResponse("its body was not finished"));
+    /// Passes `request` to a fresh instance.
+    pub async fn invoke(&self, request: Request<Bytes>) -> Invocation {
+        let started = Instant::now();
+        match self.invoke_in_first_slice(request, started) {
+            ControlFlow::Break(invocation) => invocation,
+            // Boxed, since every connection would have room for it.
+            ControlFlow::Continue(request) => Box::pin(self.invoke_on_fiber(request, started)).await,
         }
-        Ok(())
     }
 
-    fn store(&self) -> Store<StoreData> {
-        let mut store = Store::new(self.component.engine(), StoreData::new(self.env.clone(), self.limits));
+    /// Gives the request back if the guest needs more than its first time slice.
+    fn invoke_in_first_slice(
+        &self,
+        request: Request<Bytes>,
+        started: Instant,
+    ) -> ControlFlow<Invocation, Request<Bytes>> {
+        let mut times = CallTimes::start(started);
+        let mut store = self.store(request);
+        trap_after_first_slice(&mut store);
+        let mut call = || {
+            let instance = self.sync.instantiate(&mut store)?;
+            times.instantiated = Some(Instant::now());
+            let (request, out) = store.data_mut().arguments()?;
+            let handler = instance.wasi_http_incoming_handler();
+            handler.call_handle(&mut store, request, out)
+        };
+        let called = call();
+        times.returned = Some(Instant::now());
+        match called {
+            Err(error) if is_slice_end(&error) => ControlFlow::Continue(store.into_data().into_request()),
+            called => ControlFlow::Break(invocation(store, called.map_err(InvokeError::from_runtime), &times)),
+        }
+    }
+
+    /// Runs the guest to its end, or to the timeout, which began at `started`.
+    async fn invoke_on_fiber(&self, request: Request<Bytes>, started: Instant) -> Invocation {
+        let mut times = CallTimes::start(Instant::now());
+        let mut store = self.store(request);
+        yield_after_each_slice(&mut store);
+        let call = async {
+            let instance = self.fiber.instantiate_async(&mut store).await?;
+            times.instantiated = Some(Instant::now());
+            let arguments = store.data_mut().arguments()?;
+            let handle = instance.wasi_http_incoming_handler().func_handle();
+            let called = handle.call_async(&mut store, arguments).await;
+            // Before the store is dropped, which takes no time of the guest.
+            times.returned = Some(Instant::now());
+            called
+        };
+        let called = self.with_timeout(started, call).await;
+        invocation(store, called, &times)
+    }
+
+    fn store(&self, request: Request<Bytes>) -> Store<StoreData> {
+        let data = StoreData::new(self.env.clone(), self.limits, self.ticks.first_slice(), request);
+        let mut store = Store::new(self.sync.engine(), data);
         store.limiter(|data| &mut data.limiter);
         store.set_hostcall_fuel(HOSTCALL_FUEL);
-        yield_on_epoch(&mut store);
         store
     }
 
-    async fn instantiate(&self, store: &mut Store<StoreData>, times: &CallTimes) -> Result<Proxy, InvokeError> {
-        let start = Instant::now();
-        let instance = self
-            .component
-            .instantiate_async(store)
-            .await
-            .map_err(InvokeError::from_runtime)?;
-        let end = Instant::now();
-        // Each is set once.
-        let _ = times.instantiated.set((end - start, end));
-        Ok(instance)
-    }
-
-    /// Fails after the timeout; the caller then drops `work`, and the instance with it. `work` is pinned by the caller:
-    /// taken by value, it would be stored a second time in this future, and every connection has room for it.
+    /// Fails at the end of the timeout that began at `started`.
     async fn with_timeout<T>(
         &self,
-        work: Pin<&mut impl Future<Output = Result<T, InvokeError>>>,
+        started: Instant,
+        work: impl Future<Output = wasmtime::Result<T>>,
     ) -> Result<T, InvokeError> {
         let limit = self.limits.timeout;
-        timeout(limit, work).await.unwrap_or(Err(InvokeError::Timeout(limit)))
+        match timeout_at((started + limit).into(), work).await {
+            Ok(result) => result.map_err(InvokeError::from_runtime),
+            Err(_) => Err(InvokeError::Timeout(limit)),
+        }
     }
 }
 
-async fn read_response(receiver: oneshot::Receiver<GuestResponse>) -> Result<Response<Bytes>, InvokeError> {
-    let response = match receiver.await {
-        Ok(Ok(response)) => response,
-        Ok(Err(code)) => return Err(InvokeError::ErrorCode(code)),
-        Err(_) => return Err(InvokeError::NoResponse),
+/// Whether the guest was stopped at the end of its first slice, in its own code or in a host function.
+fn is_slice_end(error: &wasmtime::Error) -> bool {
+    error.is::<SliceEnded>() || matches!(error.downcast_ref(), Some(Trap::Interrupt))
+}
+
+fn invocation(store: Store<StoreData>, called: Result<(), InvokeError>, times: &CallTimes) -> Invocation {
+    let timings = times.timings();
+    let result = called.and_then(|()| response(store.into_data()));
+    Invocation { result, timings }
+}
+
+/// The response that the guest left behind.
+fn response(data: StoreData) -> Result<Response<Bytes>, InvokeError> {
+    let method = data.method().clone();
+    let (head, body) = match data.into_outcome() {
+        Outcome::Response(response) => response.into_parts(),
+        Outcome::OpenBody => return Err(InvokeError::InvalidResponse("its body was not finished")),
+        Outcome::ErrorCode(code) => return Err(InvokeError::ErrorCode(code)),
+        Outcome::None => return Err(InvokeError::NoResponse),
     };
-    let (head, body) = response.into_parts();
-    match Limited::new(body, MAX_BODY_BYTES).collect().await {
-        Ok(body) => Ok(Response::from_parts(head, body.to_bytes())),
-        Err(error) if error.is::<LengthLimitError>() => Err(InvokeError::BodyTooLarge),
-        Err(_) => Err(InvokeError::InvalidResponse("its body is incomplete")),
+    let body = body.ok_or(InvokeError::InvalidResponse("its body is incomplete"))?;
+    let mut response = Response::from_parts(head, body);
+    validate_response(&method, &response)?;
+    if method == Method::HEAD {
+        response.body_mut().clear();
     }
+    Ok(response)
 }
 
 /// Checks that the status is final, that the headers are within the limits, and that `content-length` is correct (RFC

@@ -3,13 +3,9 @@
 use std::time::Duration;
 
 use wasmtime::PoolConcurrencyLimitError;
-use wasmtime::component::ResourceTableError;
-use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 
-use super::limits::LimitExceeded;
-
-/// Maximum size of a response body, in bytes.
-pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;
+use super::limits::{LimitExceeded, MAX_BODY_BYTES};
+use super::wasi::ErrorCode;
 
 /// Why an invocation gave no response.
 #[derive(Debug, thiserror::Error)]
@@ -17,9 +13,6 @@ pub enum InvokeError {
     /// All instances of the pool are in use.
     #[error("no instance is available: {0}")]
     Overloaded(wasmtime::Error),
-    /// The host could not pass the request to the guest.
-    #[error("the host cannot pass the request to the component: {0:#}")]
-    Host(wasmtime::Error),
     /// The guest trapped, or could not be instantiated.
     #[error("the component trapped: {0:#}")]
     Trap(wasmtime::Error),
@@ -45,10 +38,11 @@ pub enum InvokeError {
 
 impl InvokeError {
     /// Every value of [`kind`](Self::kind).
-    pub const KINDS: [&str; 7] = [
+    pub const KINDS: [&str; 8] = [
         "trap",
         "timeout",
         "memory",
+        "host_memory",
         "limit",
         "no_response",
         "error",
@@ -59,10 +53,11 @@ impl InvokeError {
     #[must_use]
     pub fn kind(&self) -> Option<&'static str> {
         Some(match self {
-            Self::Overloaded(_) | Self::Host(_) => return None,
+            Self::Overloaded(_) => return None,
             Self::Trap(_) => "trap",
             Self::Limit(LimitExceeded::Memory { .. }) => "memory",
-            Self::Limit(LimitExceeded::Table { .. } | LimitExceeded::Resources) => "limit",
+            Self::Limit(LimitExceeded::HostMemory { .. }) => "host_memory",
+            Self::Limit(_) => "limit",
             Self::Timeout(_) => "timeout",
             Self::NoResponse => "no_response",
             Self::ErrorCode(_) => "error",
@@ -75,9 +70,10 @@ impl InvokeError {
         if error.is::<PoolConcurrencyLimitError>() {
             Self::Overloaded(error)
         } else if let Some(limit) = error.downcast_ref::<LimitExceeded>() {
-            Self::Limit(limit.clone())
-        } else if let Some(ResourceTableError::Full) = error.downcast_ref() {
-            Self::Limit(LimitExceeded::Resources)
+            match limit {
+                LimitExceeded::ResponseBody => Self::BodyTooLarge,
+                limit => Self::Limit(limit.clone()),
+            }
         } else {
             Self::Trap(error)
         }
@@ -94,6 +90,7 @@ mod tests {
             InvokeError::Trap(wasmtime::Error::msg("trap")),
             InvokeError::Timeout(Duration::ZERO),
             InvokeError::Limit(LimitExceeded::Memory { desired: 2, max: 1 }),
+            InvokeError::Limit(LimitExceeded::HostMemory { desired: 2, max: 1 }),
             InvokeError::Limit(LimitExceeded::Resources),
             InvokeError::NoResponse,
             InvokeError::ErrorCode(ErrorCode::DnsTimeout),

@@ -10,18 +10,21 @@ const MAX_TABLE_ELEMENTS: usize = 10_000;
 /// Resources, such as headers and bodies, that exist at the same time. A usual request has about ten.
 pub(super) const MAX_RESOURCES: usize = 1_000;
 
-/// Bytes of the headers of one message in memory, which is more than on the wire.
+/// Bytes of one list of headers in memory, which is more than on the wire.
 pub(super) const MAX_FIELDS_BYTES: usize = 128 * 1024;
 
 /// Bytes that one call copies from the guest to the host.
-pub(super) const HOSTCALL_FUEL: usize = 2 * 1024 * 1024;
+pub(super) const HOSTCALL_FUEL: usize = 128 * 1024;
+
+/// Bytes of a response body.
+pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// The limits that are configurable.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Time for one request, including waiting for a worker thread.
     pub timeout: Duration,
-    /// Bytes of linear memory.
+    /// Bytes of linear memory, and bytes that the host holds for the guest.
     pub memory: usize,
 }
 
@@ -36,6 +39,14 @@ pub enum LimitExceeded {
         /// Bytes that it may have.
         max: usize,
     },
+    /// Bytes that the host holds for it: headers, bodies and other resources.
+    #[error("the host would hold {desired} bytes for it, more than {max} (--max-memory)")]
+    HostMemory {
+        /// Bytes that the host would hold.
+        desired: usize,
+        /// Bytes that it may hold.
+        max: usize,
+    },
     /// Elements of a table.
     #[error("a table would grow to {desired} elements, more than {MAX_TABLE_ELEMENTS}")]
     Table {
@@ -45,6 +56,12 @@ pub enum LimitExceeded {
     /// Too many resources at the same time.
     #[error("it would hold more than {MAX_RESOURCES} resources")]
     Resources,
+    /// A list of headers that is too large.
+    #[error("a list of headers would have more than {MAX_FIELDS_BYTES} bytes")]
+    Fields,
+    /// A response body that is too large.
+    #[error("its response body would have more than {MAX_BODY_BYTES} bytes")]
+    ResponseBody,
 }
 
 /// Stops an instance that grows beyond a limit, instead of only failing its `memory.grow`.

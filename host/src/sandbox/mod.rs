@@ -6,9 +6,9 @@
 //! | `imports` | the allowed imports, shared with the build script |
 //! | `guest_env` | the environment variables of the component |
 //! | `limits` | the limits of one instance |
-//! | `store` | the host state of one instance |
-//! | `engine` | the engine, its instance pool, and the linker |
-//! | `epoch` | the epoch thread, which makes guests yield |
+//! | `wasi` | the host functions |
+//! | `engine` | the engine and its instance pool |
+//! | `epoch` | the epoch thread and the time slices of guests |
 //! | `component` | loads the embedded component or a file |
 //! | `invoke_error` | how an invocation fails |
 //! | `invoke` | one request through one instance |
@@ -22,7 +22,7 @@ mod imports;
 mod invoke;
 mod invoke_error;
 mod limits;
-mod store;
+mod wasi;
 
 pub use component::{LoadError, LoadedComponent, load};
 pub use engine::engine;

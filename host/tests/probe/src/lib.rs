@@ -70,7 +70,7 @@ impl Guest for Probe {
                 std::mem::forget(Fields::new());
             },
             "/forbidden-headers" => forbidden_headers(out),
-            "/ten-thousand-headers" => many_headers(out, 10_000),
+            "/thousand-headers" => many_headers(out, 1_000),
             "/hundred-and-one-headers" => many_headers(out, 101),
             "/gigabyte" => gigabyte(out),
             "/long-call" => {
@@ -79,7 +79,7 @@ impl Guest for Probe {
             "/silent" => drop(out),
             "/error" => ResponseOutparam::set(out, Err(ErrorCode::InternalError(Some("as asked".to_owned())))),
             "/long-error" => {
-                let message = "x".repeat(1024 * 1024);
+                let message = "x".repeat(100 * 1024);
                 ResponseOutparam::set(out, Err(ErrorCode::InternalError(Some(message))));
             }
             "/early-hints" => ResponseOutparam::set(out, Ok(head(103, &[]))),

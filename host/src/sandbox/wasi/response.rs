@@ -1,0 +1,306 @@
+//! The resources `response-outparam`, `outgoing-response` and `outgoing-body` of `wasi:http/types@0.2`.
+//!
+//! As in its document, a response can be set once, its body taken once, and the stream of the body once; a body that is
+//! dropped without `finish`, or that differs from its `content-length`, makes the response incomplete.
+
+use bytes::Bytes;
+use http::StatusCode;
+use http::header::CONTENT_LENGTH;
+use wasmtime::component::Resource;
+use wasmtime::{Result, StoreContextMut, bail};
+
+use super::bindings::Error;
+use super::bindings::http::OutgoingResponse as ResponseResource;
+use super::bindings::http::{ErrorCode, Fields as FieldsResource, OutgoingBody, ResponseOutparam};
+use super::bindings::streams::OutputStream;
+use super::fields::Fields;
+use super::host_functions::Interface;
+use super::memory::MemoryBudget;
+use super::resources::{Entry, missing};
+use super::state::StoreData;
+use crate::sandbox::limits::{LimitExceeded, MAX_BODY_BYTES};
+
+/// The head of a response, and which body it has.
+pub(super) struct OutgoingResponse {
+    pub(super) status: StatusCode,
+    pub(super) headers: Fields,
+    pub(super) body: Option<usize>,
+}
+
+/// The body of a response.
+#[derive(Debug)]
+pub(super) struct ResponseBody {
+    pub(super) bytes: Vec<u8>,
+    /// `content-length`.
+    expected: Option<u64>,
+    /// Bytes that the guest wrote, including those beyond `expected`.
+    written: u64,
+    state: BodyState,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum BodyState {
+    /// The guest may write.
+    Open,
+    /// The guest finished it.
+    Finished,
+    /// The guest dropped it, or wrote less or more than `content-length`.
+    Aborted,
+    /// Its response was dropped, so nobody reads it.
+    Closed,
+}
+
+/// What a write may do.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Write {
+    /// There is room for the bytes.
+    Accepted,
+    /// Nobody reads the body.
+    Closed,
+    /// The body is longer than its `content-length`: it would have so many bytes.
+    TooLong(u64),
+}
+
+impl ResponseBody {
+    fn new(expected: Option<u64>) -> Self {
+        Self {
+            bytes: Vec::new(),
+            expected,
+            written: 0,
+            state: BodyState::Open,
+        }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.state == BodyState::Closed
+    }
+
+    pub(super) fn abort(&mut self) {
+        if self.state == BodyState::Open {
+            self.state = BodyState::Aborted;
+        }
+    }
+
+    pub(super) fn close(&mut self) {
+        self.state = BodyState::Closed;
+        self.bytes = Vec::new();
+    }
+
+    /// Makes room for `length` more bytes.
+    pub(super) fn prepare(&mut self, memory: &mut MemoryBudget, length: usize) -> Result<Write> {
+        if self.is_closed() {
+            return Ok(Write::Closed);
+        }
+        self.written += length as u64;
+        if self.expected.is_some_and(|expected| self.written > expected) {
+            return Ok(Write::TooLong(self.written));
+        }
+        let required = self.bytes.len() + length;
+        if required > MAX_BODY_BYTES {
+            bail!(LimitExceeded::ResponseBody);
+        }
+        let capacity = self.bytes.capacity();
+        if required > capacity {
+            let expected = self.expected.and_then(|length| usize::try_from(length).ok());
+            let target = expected.unwrap_or(capacity * 2).clamp(required, MAX_BODY_BYTES);
+            memory.charge(target - capacity)?;
+            self.bytes.reserve_exact(target - self.bytes.len());
+        }
+        Ok(Write::Accepted)
+    }
+
+    fn finish(&mut self) -> Result<(), ErrorCode> {
+        if self.expected.is_some_and(|expected| self.written != expected) {
+            self.abort();
+            return Err(ErrorCode::HttpResponseBodySize(Some(self.written)));
+        }
+        if self.state == BodyState::Open {
+            self.state = BodyState::Finished;
+        }
+        Ok(())
+    }
+
+    fn into_bytes(self) -> Option<Bytes> {
+        (self.state == BodyState::Finished).then(|| self.bytes.into())
+    }
+}
+
+type Store<'a> = StoreContextMut<'a, StoreData>;
+
+/// Defines the functions of the three resources, and `http-error-code`.
+pub(super) fn define(interface: &mut Interface<'_>) -> Result<()> {
+    define_outparam(interface)?;
+    define_response(interface)?;
+    define_body(interface)?;
+    interface.function("http-error-code", |store, (error,): (Resource<Error>,)| {
+        let Entry::BodySizeError { written } = *store.data().resources.get(error.rep())? else {
+            return Err(missing());
+        };
+        Ok((Some(ErrorCode::HttpResponseBodySize(Some(written))),))
+    })
+}
+
+fn define_outparam(interface: &mut Interface<'_>) -> Result<()> {
+    type Response = Result<Resource<ResponseResource>, ErrorCode>;
+    interface.resource::<ResponseOutparam>("response-outparam")?;
+    interface.function(
+        "[static]response-outparam.set",
+        |mut store, (out, response): (Resource<ResponseOutparam>, Response)| {
+            let data = store.data_mut();
+            data.remove(out.rep())?;
+            data.response = Some(match response {
+                Ok(response) => match data.remove(response.rep())? {
+                    Entry::OutgoingResponse(response) => Ok(response),
+                    _ => return Err(missing()),
+                },
+                Err(code) => Err(code),
+            });
+            Ok(())
+        },
+    )
+}
+
+fn define_response(interface: &mut Interface<'_>) -> Result<()> {
+    type Handle = Resource<ResponseResource>;
+    interface.resource::<ResponseResource>("outgoing-response")?;
+    interface.function("[constructor]outgoing-response", |store, (headers,)| {
+        Ok((new_response(store, &headers)?,))
+    })?;
+    interface.function(
+        "[method]outgoing-response.status-code",
+        |mut store, (handle,): (Handle,)| Ok((response(store.data_mut(), &handle)?.status.as_u16(),)),
+    )?;
+    interface.function(
+        "[method]outgoing-response.set-status-code",
+        |mut store, (handle, code): (Handle, u16)| {
+            let Ok(status) = StatusCode::from_u16(code) else {
+                return Ok((Err(()),));
+            };
+            response(store.data_mut(), &handle)?.status = status;
+            Ok((Ok(()),))
+        },
+    )?;
+    interface.function(
+        "[method]outgoing-response.headers",
+        |mut store, (handle,): (Handle,)| {
+            let headers = response(store.data_mut(), &handle)?.headers.clone();
+            Ok((store.data_mut().push::<FieldsResource>(Entry::Fields(headers))?,))
+        },
+    )?;
+    interface.function("[method]outgoing-response.body", |store, (handle,): (Handle,)| {
+        Ok((open_body(store, &handle)?,))
+    })
+}
+
+fn define_body(interface: &mut Interface<'_>) -> Result<()> {
+    type Handle = Resource<OutgoingBody>;
+    interface.resource::<OutgoingBody>("outgoing-body")?;
+    interface.function("[method]outgoing-body.write", |store, (handle,): (Handle,)| {
+        Ok((open_stream(store, &handle)?,))
+    })?;
+    interface.function(
+        "[static]outgoing-body.finish",
+        |mut store, (handle, trailers): (Handle, Option<Resource<FieldsResource>>)| {
+            let data = store.data_mut();
+            let Entry::OutgoingBody { body, .. } = data.remove(handle.rep())? else {
+                return Err(missing());
+            };
+            // HTTP/1.1 carries trailers only in chunked coding, which no response has.
+            if let Some(trailers) = trailers {
+                data.remove(trailers.rep())?;
+            }
+            Ok((data.body_mut(body)?.finish(),))
+        },
+    )
+}
+
+fn new_response(mut store: Store<'_>, headers: &Resource<FieldsResource>) -> Result<Resource<ResponseResource>> {
+    let data = store.data_mut();
+    let headers = match data.remove(headers.rep())? {
+        Entry::Fields(fields) => fields,
+        Entry::RequestHeaders => Fields::copy_of(&data.request_headers)?,
+        _ => return Err(missing()),
+    };
+    data.push(Entry::OutgoingResponse(OutgoingResponse {
+        status: StatusCode::OK,
+        headers: headers.freeze(),
+        body: None,
+    }))
+}
+
+fn response<'a>(data: &'a mut StoreData, handle: &Resource<ResponseResource>) -> Result<&'a mut OutgoingResponse> {
+    match data.resources.get_mut(handle.rep())? {
+        Entry::OutgoingResponse(response) => Ok(response),
+        _ => Err(missing()),
+    }
+}
+
+fn open_body(mut store: Store<'_>, handle: &Resource<ResponseResource>) -> Result<Result<Resource<OutgoingBody>, ()>> {
+    let data = store.data_mut();
+    let body = data.bodies.len();
+    let response = response(data, handle)?;
+    if response.body.is_some() {
+        return Ok(Err(()));
+    }
+    response.body = Some(body);
+    let length = response.headers.map().get(CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+    data.memory.charge(size_of::<ResponseBody>())?;
+    data.bodies.push(ResponseBody::new(length));
+    Ok(Ok(data.push(Entry::OutgoingBody {
+        body,
+        stream_taken: false,
+    })?))
+}
+
+fn open_stream(mut store: Store<'_>, handle: &Resource<OutgoingBody>) -> Result<Result<Resource<OutputStream>, ()>> {
+    let data = store.data_mut();
+    match data.resources.get_mut(handle.rep())? {
+        Entry::OutgoingBody { body, stream_taken } if !*stream_taken => {
+            *stream_taken = true;
+            let body = *body;
+            Ok(Ok(data.push_child(Entry::OutputStream { body }, handle.rep())?))
+        }
+        _ => Ok(Err(())),
+    }
+}
+
+/// What an instance leaves behind for the client.
+pub(in crate::sandbox) enum Outcome {
+    /// A response, with its body unless that is incomplete.
+    Response(http::Response<Option<Bytes>>),
+    /// A body that was neither finished nor dropped.
+    OpenBody,
+    /// An error instead of a response.
+    ErrorCode(ErrorCode),
+    /// Nothing.
+    None,
+}
+
+impl StoreData {
+    pub(super) fn body_mut(&mut self, body: usize) -> Result<&mut ResponseBody> {
+        self.bodies.get_mut(body).ok_or_else(missing)
+    }
+
+    /// What the guest left behind when it returned.
+    pub(in crate::sandbox) fn into_outcome(mut self) -> Outcome {
+        let is_open = |entry: &Entry| matches!(entry, Entry::OutgoingBody { .. });
+        if self.resources.iter().any(is_open) {
+            return Outcome::OpenBody;
+        }
+        match self.response {
+            None => Outcome::None,
+            Some(Err(code)) => Outcome::ErrorCode(code),
+            Some(Ok(response)) => {
+                let body = match response.body {
+                    Some(body) => self.bodies.swap_remove(body).into_bytes(),
+                    None => Some(Bytes::new()),
+                };
+                let mut head = http::Response::new(body);
+                *head.status_mut() = response.status;
+                *head.headers_mut() = response.headers.into_map();
+                Outcome::Response(head)
+            }
+        }
+    }
+}
