@@ -20,9 +20,11 @@ LLVM_COV := cargo-llvm-cov@0.9.1
 FUZZ := cargo-fuzz@0.13.2
 OHA := oha@1.16.0
 tool = target/tools/.$(1)
-# The Python tools of ci/requirements.txt, in a virtual environment.
-VENV := target/venv/.installed
-export PATH := $(CURDIR)/target/tools/bin:$(CURDIR)/target/venv/bin:$(PATH)
+export PATH := $(CURDIR)/target/tools/bin:$(PATH)
+
+# Python tools, in a virtual environment for each ci/requirements-NAME.txt.
+venv = target/venv/$(1)/.installed
+with_venv = PATH="$(CURDIR)/target/venv/$(1)/bin:$$PATH"
 
 # The files under test. `make check` sets them to the ones from the image build.
 STATUS_HOST ?= target/status-host
@@ -34,8 +36,7 @@ RUSTSEC := https://github.com/RustSec/advisory-db
 ADVISORY_DB ?= $(RUSTSEC)
 
 .PHONY: help run test lint coverage audit component standalone binary image reproduce vendor check scan bench \
-	fuzz release tools dependencies \
-	$(addprefix test-,stock ops load instructions stress deploy manifests image gates api oci)
+	fuzz release tools dependencies $(addprefix test-,stock ops load instructions stress deploy manifests image gates api oci)
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p; s/^#: \([^ ]*\) */\1\t/p' Makefile | expand -t 14
@@ -66,7 +67,7 @@ component: standalone ## Build target/component.wasm and target/component-standa
 	cargo build --locked --package status-host
 standalone: $(TOOLCHAIN)
 	$(version_and_commit); cargo run --locked --package standalone
-binary: $(TOOLCHAIN) $(call tool,$(AUDITABLE)) ## Build target/status-host as it ships, and write the SBOMs to target/sbom
+binary: $(TOOLCHAIN) $(call tool,$(AUDITABLE)) ## Build target/status-host as it ships: static, no compiler; write target/sbom
 	ci/build-binary $(HOST)
 	ci/sbom $(HOST)
 image: ## Build the image with ./build.sh and copy its artifacts to target/image; needs Docker
@@ -81,22 +82,24 @@ check: ## Run everything that CI runs, and print how long each part took
 	rm -rf target/parts; CHECKING=yes STATUS_HOST=target/image/status-host \
 		STANDALONE=target/oci/component-standalone.wasm ci/run-parts scan test-deploy image test-image test-gates \
 		test-api test-oci test-stock test-ops test-load test-instructions reproduce
-scan: $(VENV) ## Lint scripts and Dockerfile; find secrets and unlisted unsafe code; needs shellcheck
-	ci/scan
+scan: $(call venv,tools) ## Lint scripts and Dockerfile; find secrets and unlisted unsafe code; needs shellcheck
+	$(call with_venv,tools) ci/scan
 
 #: test-NAME    One part of check: deploy, image, gates, api, oci, stock, ops, load or instructions
-test-stock: $(if $(filter target/component%,$(STANDALONE)),standalone) $(VENV)
+test-stock: $(if $(filter target/component%,$(STANDALONE)),standalone) $(call venv,tools)
 test-load: $(if $(filter target/status-host,$(STATUS_HOST)),binary)
 test-stock test-ops test-load: test-%: $(TOOLCHAIN)
 	$(version_and_commit) STATUS_HOST="$(CURDIR)/$(STATUS_HOST)" STANDALONE="$(CURDIR)/$(STANDALONE)" \
-		WASMTIME="$(CURDIR)/target/venv/bin/wasmtime"; \
+		WASMTIME="$(CURDIR)/target/venv/tools/bin/wasmtime"; \
 	cargo test --locked --package status-host --features stock-runtime,ops,load --test it -- $*:: \
 		--nocapture --test-threads 1 $(addprefix --skip ,$(SKIP))
 SKIP ?= soak
 test-deploy: test-manifests
-test-image test-gates test-api test-oci: $(image)
-test-image test-gates test-api test-oci test-deploy test-manifests: test-%: $(VENV)
-	ci/test-$*
+test-manifests: $(call venv,deploy)
+	$(call with_venv,deploy) ci/test-manifests
+test-image test-gates test-api test-oci: $(image) $(call venv,tools)
+test-image test-gates test-api test-oci test-deploy: test-%:
+	$(call with_venv,tools) ci/test-$*
 test-instructions: $(if $(filter target/status-host,$(STATUS_HOST)),binary)
 	bench/instructions "$(CURDIR)/$(STATUS_HOST)"
 
@@ -106,10 +109,10 @@ test-stress: $(TOOLCHAIN) ## Run the tests 20 times on busy cores, then once on 
 		for run in {1..20}; do echo "run $$run"; cargo test --locked --workspace --quiet; done
 	taskset --cpu-list 0 cargo test --locked --workspace --quiet
 
-bench: binary $(call tool,$(OHA)) $(VENV) ## Compare with a native server and `wasmtime serve`; needs wrk
+bench: binary $(call tool,$(OHA)) $(call venv,tools) ## Compare with a native server and `wasmtime serve`; needs wrk
 	RUSTFLAGS='-C target-feature=+crt-static' cargo build --locked --release --package bench --target $(HOST)
 	target/$(HOST)/release/bench --status-host target/status-host --native target/$(HOST)/release/native \
-		--wasmtime target/venv/bin/wasmtime --component target/component.wasm --oha "$$(command -v oha)" \
+		--wasmtime target/venv/tools/bin/wasmtime --component target/component.wasm --oha "$$(command -v oha)" \
 		--output target/bench $(BENCH_OPTIONS)
 fuzz: $(TOOLCHAIN) $(call tool,$(FUZZ)) ## Fuzz the request path and the component, FUZZ_SECONDS=60 each
 	for target in request component; do mkdir -p fuzz/finds/$$target; \
@@ -139,7 +142,7 @@ target/tools/.%:
 		--target-dir target/tools/build $*
 	rm -f $(firstword $(subst @, ,$@))@* && touch $@
 
-$(VENV): ci/requirements.txt
+target/venv/%/.installed: ci/requirements-%.txt
 	rm -rf $(@D) && python3 -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement $<
 	find $(@D)/lib -path '*/wasmtime_cli/wasmtime' -exec chmod +x {} + # which its wheel forgets
