@@ -48,7 +48,7 @@ RUN ci/run-parts audit dependencies
 # Cargo compares modification times: the source has to be newer than the build of the empty programs.
 COPY . .
 RUN find bench component fuzz host wit -type f -exec touch {} + && \
-    ci/run-parts audit lint coverage binary
+    ci/run-parts audit lint coverage binary sbom
 
 # The only step that depends on the commit.
 FROM gates AS build
