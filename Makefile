@@ -38,7 +38,6 @@ ADVISORY_DB ?= $(RUSTSEC)
 
 .PHONY: help run test lint coverage audit component standalone binary sbom image reproduce vendor check scan bench \
 	fuzz release tools dependencies $(addprefix test-,stock ops load instructions stress deploy manifests image gates api oci)
-
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p; s/^#: \([^ ]*\) */\1\t/p' Makefile | expand -t 14
 
