@@ -57,12 +57,29 @@ impl Fields {
 
     /// Adds a field, which the limit on one list may prevent.
     fn append(&mut self, name: HeaderName, value: HeaderValue) -> Result<()> {
-        let size = self.size + field_size(&name, &value);
+        self.resize(self.size + field_size(&name, &value))?;
+        self.map.append(name, value);
+        Ok(())
+    }
+
+    /// Replaces all fields of this name, at the place of the first.
+    fn set(&mut self, name: &HeaderName, values: Vec<HeaderValue>) -> Result<()> {
+        let mut values = values.into_iter();
+        let Some(first) = values.next() else {
+            self.remove(name.clone());
+            return Ok(());
+        };
+        let replaced: usize = self.map.get_all(name).iter().map(|value| field_size(name, value)).sum();
+        self.resize(self.size - replaced + field_size(name, &first))?;
+        self.map.insert(name.clone(), first);
+        values.try_for_each(|value| self.append(name.clone(), value))
+    }
+
+    fn resize(&mut self, size: usize) -> Result<()> {
         if size > MAX_FIELDS_BYTES {
             bail!(LimitExceeded::Fields);
         }
         self.size = size;
-        self.map.append(name, value);
         Ok(())
     }
 
@@ -234,12 +251,7 @@ fn set(mut store: Store<'_>, handle: &Handle, name: &WasmStr, values: &[WasmList
         if name == CONTENT_LENGTH && values.len() > 1 {
             return Err(HeaderError::InvalidSyntax.into());
         }
-        let values = parsed?;
-        fields.remove(name.clone());
-        for value in values {
-            fields.append(name.clone(), value)?;
-        }
-        Ok(())
+        Ok(fields.set(&name, parsed?)?)
     })
 }
 

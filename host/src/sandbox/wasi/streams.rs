@@ -211,6 +211,9 @@ fn splice(data: &mut StoreData, output: &Output, input: &Input, length: u64) -> 
     if data.body_mut(body)?.is_closed() {
         return Ok(Err(StreamError::Closed));
     }
+    if length == 0 {
+        return Ok(Ok(0));
+    }
     let contents = match read(data, input, length)? {
         Ok(contents) => contents,
         Err(error) => return Ok(Err(error)),
