@@ -22,6 +22,7 @@ mod commands;
 mod configuration;
 mod contract;
 mod corpus;
+mod differential;
 mod grammar;
 mod guests;
 mod lifecycle;
