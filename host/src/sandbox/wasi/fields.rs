@@ -11,7 +11,7 @@ use wasmtime::{Result, StoreContextMut, bail};
 
 use super::bindings::http::{Fields as FieldsResource, HeaderError};
 use super::host_functions::Interface;
-use super::resources::{Entry, missing};
+use super::resources::{Entry, expect_entry};
 use super::state::StoreData;
 use crate::sandbox::limits::{LimitExceeded, MAX_FIELDS_BYTES};
 
@@ -208,9 +208,8 @@ pub(super) fn define(interface: &mut Interface<'_>) -> Result<()> {
 /// The fields that a handle stands for.
 fn fields<'a>(data: &'a StoreData, handle: &Handle) -> Result<&'a HeaderMap> {
     match data.resources.get(handle.rep())? {
-        Entry::Fields(fields) => Ok(&fields.map),
         Entry::RequestHeaders => Ok(&data.request_headers),
-        _ => Err(missing()),
+        entry => Ok(expect_entry!(entry, Entry::Fields(fields) => &fields.map)),
     }
 }
 
@@ -222,8 +221,7 @@ fn change(
 ) -> Result<(), Failure> {
     let fields = match data.resources.get_mut(handle.rep())? {
         Entry::Fields(fields) if !fields.immutable => fields,
-        Entry::Fields(_) | Entry::RequestHeaders => return Err(HeaderError::Immutable.into()),
-        _ => return Err(missing().into()),
+        _ => return Err(HeaderError::Immutable.into()),
     };
     let before = fields.size;
     let result = change(fields);

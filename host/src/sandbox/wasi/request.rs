@@ -3,6 +3,8 @@
 //! As in its document, the body can be consumed once, its stream taken once, and its trailers once. The trailers are
 //! always absent: the server does not pass them on.
 
+use std::mem;
+
 use http::header::HOST;
 use wasmtime::component::Resource;
 use wasmtime::{Result, StoreContextMut};
@@ -11,7 +13,7 @@ use super::bindings::Pollable;
 use super::bindings::http::{ErrorCode, Fields, FutureTrailers, IncomingBody, IncomingRequest, Method, Scheme};
 use super::bindings::streams::InputStream;
 use super::host_functions::Interface;
-use super::resources::{Entry, missing};
+use super::resources::{Entry, expect_entry};
 use super::state::StoreData;
 
 type Store<'a> = StoreContextMut<'a, StoreData>;
@@ -120,12 +122,7 @@ fn stream(mut store: Store<'_>, handle: &Resource<IncomingBody>) -> Result<Resul
 }
 
 fn trailers(mut store: Store<'_>, handle: &Resource<FutureTrailers>) -> Result<Trailers> {
-    match store.data_mut().resources.get_mut(handle.rep())? {
-        Entry::FutureTrailers { taken: true } => Ok(Some(Err(()))),
-        Entry::FutureTrailers { taken } => {
-            *taken = true;
-            Ok(Some(Ok(Ok(None))))
-        }
-        _ => Err(missing()),
-    }
+    let trailers = store.data_mut().resources.get_mut(handle.rep())?;
+    let taken = expect_entry!(trailers, Entry::FutureTrailers { taken } => mem::replace(taken, true));
+    Ok(Some(if taken { Err(()) } else { Ok(Ok(None)) }))
 }

@@ -16,7 +16,7 @@ use super::bindings::streams::OutputStream;
 use super::fields::Fields;
 use super::host_functions::Interface;
 use super::memory::MemoryBudget;
-use super::resources::{Entry, missing};
+use super::resources::{Entry, expect_entry, missing};
 use super::state::StoreData;
 use crate::sandbox::limits::{LimitExceeded, MAX_BODY_BYTES};
 
@@ -133,9 +133,8 @@ pub(super) fn define(interface: &mut Interface<'_>) -> Result<()> {
     define_response(interface)?;
     define_body(interface)?;
     interface.function("http-error-code", |store, (error,): (Resource<Error>,)| {
-        let Entry::BodySizeError { written } = *store.data().resources.get(error.rep())? else {
-            return Err(missing());
-        };
+        let error = store.data().resources.get(error.rep())?;
+        let written = expect_entry!(error, Entry::BodySizeError { written } => *written);
         Ok((Some(ErrorCode::HttpResponseBodySize(Some(written))),))
     })
 }
@@ -149,10 +148,10 @@ fn define_outparam(interface: &mut Interface<'_>) -> Result<()> {
             let data = store.data_mut();
             data.remove(out.rep())?;
             data.response = Some(match response {
-                Ok(response) => match data.remove(response.rep())? {
-                    Entry::OutgoingResponse(response) => Ok(response),
-                    _ => return Err(missing()),
-                },
+                Ok(response) => {
+                    let response = data.remove(response.rep())?;
+                    Ok(expect_entry!(response, Entry::OutgoingResponse(response) => response))
+                }
                 Err(code) => Err(code),
             });
             Ok(())
@@ -202,9 +201,7 @@ fn define_body(interface: &mut Interface<'_>) -> Result<()> {
         "[static]outgoing-body.finish",
         |mut store, (handle, trailers): (Handle, Option<Resource<FieldsResource>>)| {
             let data = store.data_mut();
-            let Entry::OutgoingBody { body, .. } = data.remove(handle.rep())? else {
-                return Err(missing());
-            };
+            let body = expect_entry!(data.remove(handle.rep())?, Entry::OutgoingBody { body, .. } => body);
             // HTTP/1.1 carries trailers only in chunked coding, which no response has.
             if let Some(trailers) = trailers {
                 data.remove(trailers.rep())?;
@@ -217,9 +214,8 @@ fn define_body(interface: &mut Interface<'_>) -> Result<()> {
 fn new_response(mut store: Store<'_>, headers: &Resource<FieldsResource>) -> Result<Resource<ResponseResource>> {
     let data = store.data_mut();
     let headers = match data.remove(headers.rep())? {
-        Entry::Fields(fields) => fields,
         Entry::RequestHeaders => Fields::copy_of(&data.request_headers)?,
-        _ => return Err(missing()),
+        entry => expect_entry!(entry, Entry::Fields(fields) => fields),
     };
     data.push(Entry::OutgoingResponse(OutgoingResponse {
         status: StatusCode::OK,
@@ -229,10 +225,8 @@ fn new_response(mut store: Store<'_>, headers: &Resource<FieldsResource>) -> Res
 }
 
 fn response<'a>(data: &'a mut StoreData, handle: &Resource<ResponseResource>) -> Result<&'a mut OutgoingResponse> {
-    match data.resources.get_mut(handle.rep())? {
-        Entry::OutgoingResponse(response) => Ok(response),
-        _ => Err(missing()),
-    }
+    let response = data.resources.get_mut(handle.rep())?;
+    Ok(expect_entry!(response, Entry::OutgoingResponse(response) => response))
 }
 
 fn open_body(mut store: Store<'_>, handle: &Resource<ResponseResource>) -> Result<Result<Resource<OutgoingBody>, ()>> {

@@ -13,7 +13,7 @@ use wasmtime::{Result, StoreContextMut, bail};
 use super::bindings::streams::{InputStream, OutputStream, StreamError};
 use super::bindings::{Error, Pollable};
 use super::host_functions::Interface;
-use super::resources::{Entry, missing};
+use super::resources::{Entry, expect_entry, missing};
 use super::response::Write;
 use super::state::StoreData;
 
@@ -33,9 +33,8 @@ pub(super) fn define_error(interface: &mut Interface<'_>) -> Result<()> {
     interface.function(
         "[method]error.to-debug-string",
         |store, (error,): (Resource<Error>,)| {
-            let Entry::BodySizeError { written } = *store.data().resources.get(error.rep())? else {
-                return Err(missing());
-            };
+            let error = store.data().resources.get(error.rep())?;
+            let written = expect_entry!(error, Entry::BodySizeError { written } => *written);
             Ok((format!("the body has {written} bytes, more than its content-length"),))
         },
     )
@@ -130,9 +129,8 @@ fn define_splice(interface: &mut Interface<'_>) -> Result<()> {
 /// The next bytes of the request body, as many as there are up to `length`.
 fn read(data: &mut StoreData, stream: &Input, length: u64) -> Result<Result<Bytes, StreamError>> {
     let body = data.request.body();
-    let Entry::InputStream { position } = data.resources.get_mut(stream.rep())? else {
-        return Err(missing());
-    };
+    let stream = data.resources.get_mut(stream.rep())?;
+    let position = expect_entry!(stream, Entry::InputStream { position } => position);
     let rest = body.slice(*position..);
     if rest.is_empty() {
         return Ok(Err(StreamError::Closed));
@@ -144,10 +142,8 @@ fn read(data: &mut StoreData, stream: &Input, length: u64) -> Result<Result<Byte
 
 /// The body that a stream writes to.
 fn body_of(data: &StoreData, stream: &Output) -> Result<usize> {
-    match data.resources.get(stream.rep())? {
-        Entry::OutputStream { body } => Ok(*body),
-        _ => Err(missing()),
-    }
+    let stream = data.resources.get(stream.rep())?;
+    Ok(expect_entry!(stream, Entry::OutputStream { body } => *body))
 }
 
 fn flush(data: &mut StoreData, stream: &Output) -> Result<Result<(), StreamError>> {
