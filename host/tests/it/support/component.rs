@@ -45,9 +45,9 @@ fn copy_release(from: &Path, to: &Path, release: &str) {
 #[track_caller]
 fn encode(module: &str, (resolve, world): &(Resolve, WorldId)) -> Vec<u8> {
     let mut module = wat::parse_str(module).unwrap();
-    embed_component_metadata(&mut module, resolve, *world, StringEncoding::UTF8).unwrap();
-    let encoder = ComponentEncoder::default().module(&module).unwrap();
-    encoder.validate(true).encode().unwrap()
+    embed_component_metadata(&mut module, resolve, *world, StringEncoding::UTF8, false).unwrap();
+    let mut encoder = ComponentEncoder::default();
+    encoder.module(&module).unwrap().validate(true).encode().unwrap()
 }
 
 const WIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../wit");
