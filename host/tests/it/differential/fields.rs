@@ -10,7 +10,7 @@ const READS: [Row; 9] = [
     ("fields.from-list X-Name=V; fields.get 0 x-nAmE; fields.has 0 X-NAME; fields.entries 0", r#"["x-name=V"]"#),
     ("fields.from-list a=1; fields.has 0 a; fields.has 0 b; fields.get 0 b", "has 0 b: false"),
     // An invalid name is the name of no field.
-    ("fields.from-list a=1; fields.has 0 a%20b; fields.get 0 a%20b; fields.has 0 %; fields.get 0 ", "has 0 a%20b: false"),
+    ("fields.from-list a=1; fields.has 0 a%20b; fields.get 0 a%20b; fields.has 0 %25; fields.get 0 ; fields.append 0  1", "has 0 a%20b: false"),
     ("fields.from-list a= b=%20c%20 d=%ff%80; fields.entries 0; fields.get 0 a", r#""a=", "b= c ", "d=\\xff\\x80""#),
     ("fields.new; fields.has 0 host; fields.get 0 connection", "connection: []"),
     ("fields.new; fields.drop 0; fields.entries 0", "no such resource"),
@@ -18,8 +18,7 @@ const READS: [Row; 9] = [
 
 #[test]
 fn reads_agree() {
-    assert_scripts_agree(b"", &READS[..5]);
-    assert_scripts_agree(b"", &READS[6..]);
+    assert_scripts_agree(b"", &READS);
 }
 
 #[rustfmt::skip]
@@ -56,7 +55,7 @@ const RULES: [Row; 10] = [
     ("fields.new; fields.append 0 content-length 5; fields.append 0 content-length 5; fields.entries 0", r#"["content-length=5"]"#),
     ("fields.from-list content-length=1 Content-Length=1; fields.new; fields.set 0 content-length 1 2; fields.entries 0", "entries 0: []"),
     ("fields.new; fields.set 0 content-length 007; fields.entries 0; fields.set 0 content-length 8; fields.entries 0", "content-length=7"),
-    ("fields.new; fields.set 0 content-length +5; fields.set 0 content-length -1; fields.set 0 content-length 5a; fields.set 0 content-length", "InvalidSyntax"),
+    ("fields.new; fields.set 0 content-length +5; fields.set 0 content-length -1; fields.set 0 content-length 5a; fields.append 0 content-length ; fields.set 0 content-length", "InvalidSyntax"),
     ("fields.new; fields.set 0 content-length 18446744073709551615; fields.set 0 content-length 18446744073709551616; fields.entries 0", "18446744073709551615"),
 ];
 

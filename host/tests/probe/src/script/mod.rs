@@ -57,7 +57,7 @@ pub(crate) fn run(script: &str, request: IncomingRequest, out: ResponseOutparam)
     let mut transcript = Vec::new();
     for operation in script
         .split(';')
-        .map(str::trim)
+        .map(str::trim_start)
         .filter(|operation| !operation.is_empty())
     {
         if operation == "leak" {
