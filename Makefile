@@ -37,8 +37,7 @@ RUSTSEC := https://github.com/RustSec/advisory-db
 ADVISORY_DB ?= $(RUSTSEC)
 
 .PHONY: help run test lint coverage audit component standalone binary sbom image reproduce vendor check scan bench \
-	fuzz release tools dependencies $(addprefix test-,stock ops load instructions stress deploy manifests image gates api oci)
-
+	bench-parts fuzz release tools dependencies
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p; s/^#: \([^ ]*\) */\1\t/p' Makefile | expand -t 14
 
@@ -46,7 +45,6 @@ run: $(TOOLCHAIN) ## Serve /status of this checkout on port 5000
 	$(version_and_commit); cargo run --locked --package status-host
 test: lint ## Check format and lints, then run all tests that need only Rust
 	cargo test --locked --workspace
-
 lint: $(TOOLCHAIN) ## Check format and lints, for every target and feature set that is built
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
@@ -116,6 +114,8 @@ bench: binary $(call tool,$(OHA)) $(call venv,tools) ## Compare with a native se
 	target/$(HOST)/release/bench --status-host target/status-host --native target/$(HOST)/release/native \
 		--wasmtime target/venv/tools/bin/wasmtime --component target/component.wasm --oha "$$(command -v oha)" \
 		--output target/bench $(BENCH_OPTIONS)
+bench-parts: component ## Time a call of the sandbox, with its host functions and with stock ones
+	cargo bench --locked --package bench
 fuzz: $(TOOLCHAIN) $(call tool,$(FUZZ)) ## Fuzz the request path and the component, FUZZ_SECONDS=60 each
 	for target in request component; do mkdir -p fuzz/finds/$$target; \
 		cargo fuzz run --sanitizer none --target $(HOST) $$target fuzz/finds/$$target fuzz/corpus/$$target -- \

@@ -21,6 +21,8 @@ pub fn engine_config(target: &str) -> Result<Config> {
     config
         .memory_reservation(MEMORY_RESERVATION as u64)
         .memory_guard_size(MEMORY_GUARD)
+        // Compiled code may keep the address of a memory, since the pool never moves one.
+        .memory_may_move(false)
         // A guest that computes can then yield to other tasks and to its deadline.
         .epoch_interruption(true);
     Ok(config)
