@@ -167,42 +167,42 @@ type Handle = Resource<FieldsResource>;
 type Entries = Vec<(WasmStr, WasmList<u8>)>;
 
 /// Defines the functions of the resource.
-pub(super) fn define(interface: &mut Interface<'_>) -> Result<()> {
-    interface.resource::<FieldsResource>("fields")?;
+pub(super) fn define(interface: &mut Interface<'_>) {
+    interface.resource::<FieldsResource>("fields");
     interface.function("[constructor]fields", |mut store, (): ()| {
         Ok((store
             .data_mut()
             .push::<FieldsResource>(Entry::Fields(Fields::default()))?,))
-    })?;
+    });
     interface.function("[static]fields.from-list", |store, (entries,): (Entries,)| {
         answer(from_list(store, &entries))
-    })?;
+    });
     interface.function("[method]fields.get", |store, (handle, name): (Handle, WasmStr)| {
         // An invalid name is the name of no field.
         let values = fields(store.data(), &handle)?.get_all(&*name.to_str(&store)?).iter();
         Ok((values.map(|value| value.as_bytes().to_vec()).collect::<Vec<_>>(),))
-    })?;
+    });
     interface.function("[method]fields.has", |store, (handle, name): (Handle, WasmStr)| {
         Ok((fields(store.data(), &handle)?.contains_key(&*name.to_str(&store)?),))
-    })?;
+    });
     interface.function(
         "[method]fields.set",
         |store, (handle, name, values): (Handle, WasmStr, Vec<_>)| answer(set(store, &handle, &name, &values)),
-    )?;
+    );
     interface.function("[method]fields.delete", |store, (handle, name): (Handle, WasmStr)| {
         answer(delete(store, &handle, &name))
-    })?;
+    });
     interface.function("[method]fields.append", |store, (handle, name, value)| {
         answer(append(store, &handle, &name, &value))
-    })?;
+    });
     interface.function("[method]fields.entries", |store, (handle,): (Handle,)| {
         let entry = |(name, value): (&HeaderName, &HeaderValue)| (name.to_string(), value.as_bytes().to_vec());
         Ok((fields(store.data(), &handle)?.iter().map(entry).collect::<Vec<_>>(),))
-    })?;
+    });
     interface.function("[method]fields.clone", |mut store, (handle,): (Handle,)| {
         let copy = Fields::copy_of(fields(store.data(), &handle)?)?;
         Ok((store.data_mut().push::<FieldsResource>(Entry::Fields(copy))?,))
-    })
+    });
 }
 
 /// The fields that a handle stands for.

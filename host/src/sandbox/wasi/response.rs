@@ -128,20 +128,20 @@ impl ResponseBody {
 type Store<'a> = StoreContextMut<'a, StoreData>;
 
 /// Defines the functions of the three resources, and `http-error-code`.
-pub(super) fn define(interface: &mut Interface<'_>) -> Result<()> {
-    define_outparam(interface)?;
-    define_response(interface)?;
-    define_body(interface)?;
+pub(super) fn define(interface: &mut Interface<'_>) {
+    define_outparam(interface);
+    define_response(interface);
+    define_body(interface);
     interface.function("http-error-code", |store, (error,): (Resource<Error>,)| {
         let error = store.data().resources.get(error.rep())?;
         let written = expect_entry!(error, Entry::BodySizeError { written } => *written);
         Ok((Some(ErrorCode::HttpResponseBodySize(Some(written))),))
-    })
+    });
 }
 
-fn define_outparam(interface: &mut Interface<'_>) -> Result<()> {
+fn define_outparam(interface: &mut Interface<'_>) {
     type Response = Result<Resource<ResponseResource>, ErrorCode>;
-    interface.resource::<ResponseOutparam>("response-outparam")?;
+    interface.resource::<ResponseOutparam>("response-outparam");
     interface.function(
         "[static]response-outparam.set",
         |mut store, (out, response): (Resource<ResponseOutparam>, Response)| {
@@ -156,19 +156,19 @@ fn define_outparam(interface: &mut Interface<'_>) -> Result<()> {
             });
             Ok(())
         },
-    )
+    );
 }
 
-fn define_response(interface: &mut Interface<'_>) -> Result<()> {
+fn define_response(interface: &mut Interface<'_>) {
     type Handle = Resource<ResponseResource>;
-    interface.resource::<ResponseResource>("outgoing-response")?;
+    interface.resource::<ResponseResource>("outgoing-response");
     interface.function("[constructor]outgoing-response", |store, (headers,)| {
         Ok((new_response(store, &headers)?,))
-    })?;
+    });
     interface.function(
         "[method]outgoing-response.status-code",
         |mut store, (handle,): (Handle,)| Ok((response(store.data_mut(), &handle)?.status.as_u16(),)),
-    )?;
+    );
     interface.function(
         "[method]outgoing-response.set-status-code",
         |mut store, (handle, code): (Handle, u16)| {
@@ -178,25 +178,25 @@ fn define_response(interface: &mut Interface<'_>) -> Result<()> {
             response(store.data_mut(), &handle)?.status = status;
             Ok((Ok(()),))
         },
-    )?;
+    );
     interface.function(
         "[method]outgoing-response.headers",
         |mut store, (handle,): (Handle,)| {
             let headers = response(store.data_mut(), &handle)?.headers.clone();
             Ok((store.data_mut().push::<FieldsResource>(Entry::Fields(headers))?,))
         },
-    )?;
+    );
     interface.function("[method]outgoing-response.body", |store, (handle,): (Handle,)| {
         Ok((open_body(store, &handle)?,))
-    })
+    });
 }
 
-fn define_body(interface: &mut Interface<'_>) -> Result<()> {
+fn define_body(interface: &mut Interface<'_>) {
     type Handle = Resource<OutgoingBody>;
-    interface.resource::<OutgoingBody>("outgoing-body")?;
+    interface.resource::<OutgoingBody>("outgoing-body");
     interface.function("[method]outgoing-body.write", |store, (handle,): (Handle,)| {
         Ok((open_stream(store, &handle)?,))
-    })?;
+    });
     interface.function(
         "[static]outgoing-body.finish",
         |mut store, (handle, trailers): (Handle, Option<Resource<FieldsResource>>)| {
@@ -208,7 +208,7 @@ fn define_body(interface: &mut Interface<'_>) -> Result<()> {
             }
             Ok((data.body_mut(body)?.finish(),))
         },
-    )
+    );
 }
 
 fn new_response(mut store: Store<'_>, headers: &Resource<FieldsResource>) -> Result<Resource<ResponseResource>> {
