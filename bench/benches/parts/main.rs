@@ -82,7 +82,9 @@ fn time(runtime: &Runtime, mut call: impl AsyncFnMut()) -> Duration {
 /// The median, in microseconds.
 fn median(mut samples: Vec<Duration>) -> f64 {
     samples.sort_unstable();
-    samples.get(ROUNDS / 2).map_or(f64::NAN, |median| median.as_secs_f64() * 1e6)
+    samples
+        .get(ROUNDS / 2)
+        .map_or(f64::NAN, |median| median.as_secs_f64() * 1e6)
 }
 
 fn sandbox() -> Sandbox {

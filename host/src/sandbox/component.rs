@@ -219,13 +219,12 @@ impl LoadedComponent {
         let (ty, engine) = (self.component.component_type(), self.component.engine());
         let mut missing = Vec::new();
         for (import, item) in ty.imports(engine) {
-            let ComponentItem::ComponentInstance(instance) = item.ty else {
-                continue;
-            };
             let interface = import.split('@').next().unwrap_or(import);
-            for (function, item) in instance.exports(engine) {
-                if matches!(item.ty, ComponentItem::ComponentFunc(_)) && !functions.contains(interface, function) {
-                    missing.push(format!("{import}#{function}"));
+            if let ComponentItem::ComponentInstance(instance) = item.ty {
+                for (function, item) in instance.exports(engine) {
+                    if matches!(item.ty, ComponentItem::ComponentFunc(_)) && !functions.contains(interface, function) {
+                        missing.push(format!("{import}#{function}"));
+                    }
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! End-to-end tests: the real binary over real sockets.
+//! End-to-end tests: the real binary over real sockets. `differential` and `corpus` use the library instead.
 //!
 //! They are one binary, so that wasmtime is linked once. The tests run in parallel, in one process: none changes the
 //! working directory, the environment or the limits of that process. A test must pass on a machine of any speed. It
@@ -22,6 +22,7 @@ mod commands;
 mod configuration;
 mod contract;
 mod corpus;
+mod differential;
 mod grammar;
 mod guests;
 mod lifecycle;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::{fs, thread};
 
-use crate::support::component::{compiled_probe, world};
+use crate::support::component::{HANDLE, compiled_probe, component, world};
 use crate::support::{COMMIT, TestServer, VERSION, assert_refused, connect, get_keep_alive, run, status_host};
 
 #[test]
@@ -115,5 +115,31 @@ fn component_that_does_not_fit_the_world_is_refused() {
         ),
     ] {
         assert_component_refused(text, &[reason]);
+    }
+}
+
+#[test]
+fn client_functions_are_refused_by_name() {
+    for (name, ty) in [
+        ("[constructor]outgoing-request", "(param i32) (result i32)"),
+        (
+            "[method]outgoing-request.set-method",
+            "(param i32 i32 i32 i32) (result i32)",
+        ),
+        ("[constructor]request-options", "(result i32)"),
+        ("[method]future-incoming-response.subscribe", "(param i32) (result i32)"),
+    ] {
+        let import = format!(r#"(import "wasi:http/types@0.2.12" "{name}" (func {ty}))"#);
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("client.wasm");
+        let memory = r#"(memory (export "memory") 1)"#;
+        fs::write(&file, component(&format!("(module {import} {memory} ({HANDLE}))"))).unwrap();
+        let output = run(&["--listen", "127.0.0.1:0", "--component", file.to_str().unwrap()], &[]);
+        let function = format!("wasi:http/types@0.2.12#{name};");
+        assert_refused(
+            &output,
+            2,
+            &["client.wasm", "functions that this host does not have", &function],
+        );
     }
 }

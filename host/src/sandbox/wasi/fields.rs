@@ -11,7 +11,7 @@ use wasmtime::{Result, StoreContextMut, bail};
 
 use super::bindings::http::{Fields as FieldsResource, HeaderError};
 use super::host_functions::Interface;
-use super::resources::{Entry, missing};
+use super::resources::{Entry, expect_entry};
 use super::state::StoreData;
 use crate::sandbox::limits::{LimitExceeded, MAX_FIELDS_BYTES};
 
@@ -57,12 +57,29 @@ impl Fields {
 
     /// Adds a field, which the limit on one list may prevent.
     fn append(&mut self, name: HeaderName, value: HeaderValue) -> Result<()> {
-        let size = self.size + field_size(&name, &value);
+        self.resize(self.size + field_size(&name, &value))?;
+        self.map.append(name, value);
+        Ok(())
+    }
+
+    /// Replaces all fields of this name, at the place of the first.
+    fn set(&mut self, name: &HeaderName, values: Vec<HeaderValue>) -> Result<()> {
+        let mut values = values.into_iter();
+        let Some(first) = values.next() else {
+            self.remove(name.clone());
+            return Ok(());
+        };
+        let replaced: usize = self.map.get_all(name).iter().map(|value| field_size(name, value)).sum();
+        self.resize(self.size - replaced + field_size(name, &first))?;
+        self.map.insert(name.clone(), first);
+        values.try_for_each(|value| self.append(name.clone(), value))
+    }
+
+    fn resize(&mut self, size: usize) -> Result<()> {
         if size > MAX_FIELDS_BYTES {
             bail!(LimitExceeded::Fields);
         }
         self.size = size;
-        self.map.append(name, value);
         Ok(())
     }
 
@@ -150,50 +167,49 @@ type Handle = Resource<FieldsResource>;
 type Entries = Vec<(WasmStr, WasmList<u8>)>;
 
 /// Defines the functions of the resource.
-pub(super) fn define(interface: &mut Interface<'_>) -> Result<()> {
-    interface.resource::<FieldsResource>("fields")?;
+pub(super) fn define(interface: &mut Interface<'_>) {
+    interface.resource::<FieldsResource>("fields");
     interface.function("[constructor]fields", |mut store, (): ()| {
         Ok((store
             .data_mut()
             .push::<FieldsResource>(Entry::Fields(Fields::default()))?,))
-    })?;
+    });
     interface.function("[static]fields.from-list", |store, (entries,): (Entries,)| {
         answer(from_list(store, &entries))
-    })?;
+    });
     interface.function("[method]fields.get", |store, (handle, name): (Handle, WasmStr)| {
         // An invalid name is the name of no field.
         let values = fields(store.data(), &handle)?.get_all(&*name.to_str(&store)?).iter();
         Ok((values.map(|value| value.as_bytes().to_vec()).collect::<Vec<_>>(),))
-    })?;
+    });
     interface.function("[method]fields.has", |store, (handle, name): (Handle, WasmStr)| {
         Ok((fields(store.data(), &handle)?.contains_key(&*name.to_str(&store)?),))
-    })?;
+    });
     interface.function(
         "[method]fields.set",
         |store, (handle, name, values): (Handle, WasmStr, Vec<_>)| answer(set(store, &handle, &name, &values)),
-    )?;
+    );
     interface.function("[method]fields.delete", |store, (handle, name): (Handle, WasmStr)| {
         answer(delete(store, &handle, &name))
-    })?;
+    });
     interface.function("[method]fields.append", |store, (handle, name, value)| {
         answer(append(store, &handle, &name, &value))
-    })?;
+    });
     interface.function("[method]fields.entries", |store, (handle,): (Handle,)| {
         let entry = |(name, value): (&HeaderName, &HeaderValue)| (name.to_string(), value.as_bytes().to_vec());
         Ok((fields(store.data(), &handle)?.iter().map(entry).collect::<Vec<_>>(),))
-    })?;
+    });
     interface.function("[method]fields.clone", |mut store, (handle,): (Handle,)| {
         let copy = Fields::copy_of(fields(store.data(), &handle)?)?;
         Ok((store.data_mut().push::<FieldsResource>(Entry::Fields(copy))?,))
-    })
+    });
 }
 
 /// The fields that a handle stands for.
 fn fields<'a>(data: &'a StoreData, handle: &Handle) -> Result<&'a HeaderMap> {
     match data.resources.get(handle.rep())? {
-        Entry::Fields(fields) => Ok(&fields.map),
         Entry::RequestHeaders => Ok(&data.request_headers),
-        _ => Err(missing()),
+        entry => Ok(expect_entry!(entry, Entry::Fields(fields) => &fields.map)),
     }
 }
 
@@ -205,8 +221,7 @@ fn change(
 ) -> Result<(), Failure> {
     let fields = match data.resources.get_mut(handle.rep())? {
         Entry::Fields(fields) if !fields.immutable => fields,
-        Entry::Fields(_) | Entry::RequestHeaders => return Err(HeaderError::Immutable.into()),
-        _ => return Err(missing().into()),
+        _ => return Err(HeaderError::Immutable.into()),
     };
     let before = fields.size;
     let result = change(fields);
@@ -234,12 +249,7 @@ fn set(mut store: Store<'_>, handle: &Handle, name: &WasmStr, values: &[WasmList
         if name == CONTENT_LENGTH && values.len() > 1 {
             return Err(HeaderError::InvalidSyntax.into());
         }
-        let values = parsed?;
-        fields.remove(name.clone());
-        for value in values {
-            fields.append(name.clone(), value)?;
-        }
-        Ok(())
+        Ok(fields.set(&name, parsed?)?)
     })
 }
 

@@ -29,11 +29,7 @@ impl HostFunctions {
             names: Vec::new(),
         };
         functions.interface("wasi:cli/environment", mode, environment::define)?;
-        functions.interface("wasi:http/types", mode, |interface| {
-            fields::define(interface)?;
-            request::define(interface)?;
-            response::define(interface)
-        })?;
+        functions.interface("wasi:http/types", mode, define_http_types)?;
         functions.interface("wasi:io/error", mode, streams::define_error)?;
         functions.interface("wasi:io/poll", mode, streams::define_poll)?;
         functions.interface("wasi:io/streams", mode, streams::define_streams)?;
@@ -46,20 +42,24 @@ impl HostFunctions {
         self.names.iter().any(is_same)
     }
 
-    fn interface(
-        &mut self,
-        name: &'static str,
-        mode: CallMode,
-        define: fn(&mut Interface<'_>) -> Result<()>,
-    ) -> Result<()> {
-        define(&mut Interface {
+    fn interface(&mut self, name: &'static str, mode: CallMode, define: fn(&mut Interface<'_>)) -> Result<()> {
+        let mut interface = Interface {
             // The linker accepts every release that is compatible with this one.
             linker: self.linker.instance(&format!("{name}@0.2.12"))?,
             mode,
             name,
             names: &mut self.names,
-        })
+            defined: Ok(()),
+        };
+        define(&mut interface);
+        interface.defined
     }
+}
+
+fn define_http_types(interface: &mut Interface<'_>) {
+    fields::define(interface);
+    request::define(interface);
+    response::define(interface);
 }
 
 /// One interface, to be filled with functions.
@@ -68,6 +68,8 @@ pub(super) struct Interface<'a> {
     mode: CallMode,
     name: &'static str,
     names: &'a mut Vec<(&'static str, String)>,
+    /// The first failure, which is a fault of the host.
+    defined: Result<()>,
 }
 
 impl Interface<'_> {
@@ -76,13 +78,12 @@ impl Interface<'_> {
         &mut self,
         name: &str,
         function: impl Fn(StoreContextMut<'_, StoreData>, P) -> Result<R> + Copy + Send + Sync + 'static,
-    ) -> Result<()>
-    where
+    ) where
         P: ComponentNamedList + Lift + Send + 'static,
         R: ComponentNamedList + Lower + Send + 'static,
     {
         self.names.push((self.name, name.to_owned()));
-        match self.mode {
+        let defined = match self.mode {
             CallMode::Sync => self.linker.func_wrap(name, move |store, params| {
                 ensure_time_left(&store)?;
                 function(store, params)
@@ -93,13 +94,14 @@ impl Interface<'_> {
                     function(store, params)
                 })
             }),
-        }
+        };
+        self.record(defined);
     }
 
     /// Defines a resource, whose representation is its key in the table.
-    pub(super) fn resource<T: 'static>(&mut self, name: &str) -> Result<()> {
+    pub(super) fn resource<T: 'static>(&mut self, name: &str) {
         let ty = ResourceType::host::<T>();
-        match self.mode {
+        let defined = match self.mode {
             CallMode::Sync => self.linker.resource(name, ty, |mut store, rep| {
                 ensure_time_left(&store)?;
                 store.data_mut().drop_resource(rep)
@@ -110,6 +112,13 @@ impl Interface<'_> {
                     store.data_mut().drop_resource(rep)
                 })
             }),
+        };
+        self.record(defined);
+    }
+
+    fn record(&mut self, defined: Result<()>) {
+        if self.defined.is_ok() {
+            self.defined = defined;
         }
     }
 }

@@ -129,3 +129,27 @@ impl Resources {
 pub(super) fn missing() -> wasmtime::Error {
     format_err!("a resource is missing or has another type")
 }
+
+/// The value for an entry of the type that a handle has. Returns from the function if it has another type.
+macro_rules! expect_entry {
+    ($entry:expr, $pattern:pat => $value:expr) => {
+        match $entry {
+            $pattern => $value,
+            _ => return Err($crate::sandbox::wasi::resources::missing().into()),
+        }
+    };
+}
+
+pub(super) use expect_entry;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_resource_is_an_error() {
+        let resources = Resources::new();
+        let error = resources.get(0).err().map(|error| error.to_string());
+        assert_eq!(error.as_deref(), Some("a resource is missing or has another type"));
+    }
+}

@@ -16,7 +16,7 @@ use super::bindings::streams::OutputStream;
 use super::fields::Fields;
 use super::host_functions::Interface;
 use super::memory::MemoryBudget;
-use super::resources::{Entry, missing};
+use super::resources::{Entry, expect_entry, missing};
 use super::state::StoreData;
 use crate::sandbox::limits::{LimitExceeded, MAX_BODY_BYTES};
 
@@ -128,48 +128,47 @@ impl ResponseBody {
 type Store<'a> = StoreContextMut<'a, StoreData>;
 
 /// Defines the functions of the three resources, and `http-error-code`.
-pub(super) fn define(interface: &mut Interface<'_>) -> Result<()> {
-    define_outparam(interface)?;
-    define_response(interface)?;
-    define_body(interface)?;
+pub(super) fn define(interface: &mut Interface<'_>) {
+    define_outparam(interface);
+    define_response(interface);
+    define_body(interface);
     interface.function("http-error-code", |store, (error,): (Resource<Error>,)| {
-        let Entry::BodySizeError { written } = *store.data().resources.get(error.rep())? else {
-            return Err(missing());
-        };
+        let error = store.data().resources.get(error.rep())?;
+        let written = expect_entry!(error, Entry::BodySizeError { written } => *written);
         Ok((Some(ErrorCode::HttpResponseBodySize(Some(written))),))
-    })
+    });
 }
 
-fn define_outparam(interface: &mut Interface<'_>) -> Result<()> {
+fn define_outparam(interface: &mut Interface<'_>) {
     type Response = Result<Resource<ResponseResource>, ErrorCode>;
-    interface.resource::<ResponseOutparam>("response-outparam")?;
+    interface.resource::<ResponseOutparam>("response-outparam");
     interface.function(
         "[static]response-outparam.set",
         |mut store, (out, response): (Resource<ResponseOutparam>, Response)| {
             let data = store.data_mut();
             data.remove(out.rep())?;
             data.response = Some(match response {
-                Ok(response) => match data.remove(response.rep())? {
-                    Entry::OutgoingResponse(response) => Ok(response),
-                    _ => return Err(missing()),
-                },
+                Ok(response) => {
+                    let response = data.remove(response.rep())?;
+                    Ok(expect_entry!(response, Entry::OutgoingResponse(response) => response))
+                }
                 Err(code) => Err(code),
             });
             Ok(())
         },
-    )
+    );
 }
 
-fn define_response(interface: &mut Interface<'_>) -> Result<()> {
+fn define_response(interface: &mut Interface<'_>) {
     type Handle = Resource<ResponseResource>;
-    interface.resource::<ResponseResource>("outgoing-response")?;
+    interface.resource::<ResponseResource>("outgoing-response");
     interface.function("[constructor]outgoing-response", |store, (headers,)| {
         Ok((new_response(store, &headers)?,))
-    })?;
+    });
     interface.function(
         "[method]outgoing-response.status-code",
         |mut store, (handle,): (Handle,)| Ok((response(store.data_mut(), &handle)?.status.as_u16(),)),
-    )?;
+    );
     interface.function(
         "[method]outgoing-response.set-status-code",
         |mut store, (handle, code): (Handle, u16)| {
@@ -179,47 +178,44 @@ fn define_response(interface: &mut Interface<'_>) -> Result<()> {
             response(store.data_mut(), &handle)?.status = status;
             Ok((Ok(()),))
         },
-    )?;
+    );
     interface.function(
         "[method]outgoing-response.headers",
         |mut store, (handle,): (Handle,)| {
             let headers = response(store.data_mut(), &handle)?.headers.clone();
             Ok((store.data_mut().push::<FieldsResource>(Entry::Fields(headers))?,))
         },
-    )?;
+    );
     interface.function("[method]outgoing-response.body", |store, (handle,): (Handle,)| {
         Ok((open_body(store, &handle)?,))
-    })
+    });
 }
 
-fn define_body(interface: &mut Interface<'_>) -> Result<()> {
+fn define_body(interface: &mut Interface<'_>) {
     type Handle = Resource<OutgoingBody>;
-    interface.resource::<OutgoingBody>("outgoing-body")?;
+    interface.resource::<OutgoingBody>("outgoing-body");
     interface.function("[method]outgoing-body.write", |store, (handle,): (Handle,)| {
         Ok((open_stream(store, &handle)?,))
-    })?;
+    });
     interface.function(
         "[static]outgoing-body.finish",
         |mut store, (handle, trailers): (Handle, Option<Resource<FieldsResource>>)| {
             let data = store.data_mut();
-            let Entry::OutgoingBody { body, .. } = data.remove(handle.rep())? else {
-                return Err(missing());
-            };
+            let body = expect_entry!(data.remove(handle.rep())?, Entry::OutgoingBody { body, .. } => body);
             // HTTP/1.1 carries trailers only in chunked coding, which no response has.
             if let Some(trailers) = trailers {
                 data.remove(trailers.rep())?;
             }
             Ok((data.body_mut(body)?.finish(),))
         },
-    )
+    );
 }
 
 fn new_response(mut store: Store<'_>, headers: &Resource<FieldsResource>) -> Result<Resource<ResponseResource>> {
     let data = store.data_mut();
     let headers = match data.remove(headers.rep())? {
-        Entry::Fields(fields) => fields,
         Entry::RequestHeaders => Fields::copy_of(&data.request_headers)?,
-        _ => return Err(missing()),
+        entry => expect_entry!(entry, Entry::Fields(fields) => fields),
     };
     data.push(Entry::OutgoingResponse(OutgoingResponse {
         status: StatusCode::OK,
@@ -229,10 +225,8 @@ fn new_response(mut store: Store<'_>, headers: &Resource<FieldsResource>) -> Res
 }
 
 fn response<'a>(data: &'a mut StoreData, handle: &Resource<ResponseResource>) -> Result<&'a mut OutgoingResponse> {
-    match data.resources.get_mut(handle.rep())? {
-        Entry::OutgoingResponse(response) => Ok(response),
-        _ => Err(missing()),
-    }
+    let response = data.resources.get_mut(handle.rep())?;
+    Ok(expect_entry!(response, Entry::OutgoingResponse(response) => response))
 }
 
 fn open_body(mut store: Store<'_>, handle: &Resource<ResponseResource>) -> Result<Result<Resource<OutgoingBody>, ()>> {

@@ -13,7 +13,7 @@ use wasmtime::{Result, StoreContextMut, bail};
 use super::bindings::streams::{InputStream, OutputStream, StreamError};
 use super::bindings::{Error, Pollable};
 use super::host_functions::Interface;
-use super::resources::{Entry, missing};
+use super::resources::{Entry, expect_entry, missing};
 use super::response::Write;
 use super::state::StoreData;
 
@@ -28,64 +28,63 @@ type Input = Resource<InputStream>;
 type Output = Resource<OutputStream>;
 
 /// Defines `wasi:io/error`.
-pub(super) fn define_error(interface: &mut Interface<'_>) -> Result<()> {
-    interface.resource::<Error>("error")?;
+pub(super) fn define_error(interface: &mut Interface<'_>) {
+    interface.resource::<Error>("error");
     interface.function(
         "[method]error.to-debug-string",
         |store, (error,): (Resource<Error>,)| {
-            let Entry::BodySizeError { written } = *store.data().resources.get(error.rep())? else {
-                return Err(missing());
-            };
+            let error = store.data().resources.get(error.rep())?;
+            let written = expect_entry!(error, Entry::BodySizeError { written } => *written);
             Ok((format!("the body has {written} bytes, more than its content-length"),))
         },
-    )
+    );
 }
 
 /// Defines `wasi:io/poll`. Nothing waits, so every pollable is ready.
-pub(super) fn define_poll(interface: &mut Interface<'_>) -> Result<()> {
-    interface.resource::<Pollable>("pollable")?;
-    interface.function("[method]pollable.ready", |_, (_,): (Resource<Pollable>,)| Ok((true,)))?;
-    interface.function("[method]pollable.block", |_, (_,): (Resource<Pollable>,)| Ok(()))?;
+pub(super) fn define_poll(interface: &mut Interface<'_>) {
+    interface.resource::<Pollable>("pollable");
+    interface.function("[method]pollable.ready", |_, (_,): (Resource<Pollable>,)| Ok((true,)));
+    interface.function("[method]pollable.block", |_, (_,): (Resource<Pollable>,)| Ok(()));
     interface.function("poll", |_, (pollables,): (Vec<Resource<Pollable>>,)| {
         if pollables.is_empty() {
             bail!("`poll` was called with an empty list");
         }
         let indices = 0..u32::try_from(pollables.len())?;
         Ok((indices.collect::<Vec<_>>(),))
-    })
+    });
 }
 
 /// Defines `wasi:io/streams`.
-pub(super) fn define_streams(interface: &mut Interface<'_>) -> Result<()> {
-    define_input(interface)?;
-    define_output(interface)?;
-    define_splice(interface)
+pub(super) fn define_streams(interface: &mut Interface<'_>) {
+    define_input(interface);
+    define_output(interface);
+    define_splice(interface);
 }
 
-fn define_input(interface: &mut Interface<'_>) -> Result<()> {
-    interface.resource::<InputStream>("input-stream")?;
+fn define_input(interface: &mut Interface<'_>) {
+    interface.resource::<InputStream>("input-stream");
     for name in ["[method]input-stream.read", "[method]input-stream.blocking-read"] {
         interface.function(name, |mut store, (stream, length): (Input, u64)| {
             Ok((read(store.data_mut(), &stream, length)?,))
-        })?;
+        });
     }
     for name in ["[method]input-stream.skip", "[method]input-stream.blocking-skip"] {
         interface.function(name, |mut store, (stream, length): (Input, u64)| {
             let skipped = read(store.data_mut(), &stream, length)?;
             Ok((skipped.map(|bytes| bytes.len() as u64),))
-        })?;
+        });
     }
     interface.function("[method]input-stream.subscribe", |mut store, (stream,): (Input,)| {
         Ok((store.data_mut().push_child::<Pollable>(Entry::Pollable, stream.rep())?,))
-    })
+    });
 }
 
-fn define_output(interface: &mut Interface<'_>) -> Result<()> {
-    interface.resource::<OutputStream>("output-stream")?;
+fn define_output(interface: &mut Interface<'_>) {
+    interface.resource::<OutputStream>("output-stream");
     interface.function(
         "[method]output-stream.check-write",
         |mut store, (stream,): (Output,)| Ok((flush(store.data_mut(), &stream)?.map(|()| MAX_CHUNK_BYTES),)),
-    )?;
+    );
     for (name, max) in [
         ("[method]output-stream.write", MAX_CHUNK_BYTES),
         (
@@ -95,7 +94,7 @@ fn define_output(interface: &mut Interface<'_>) -> Result<()> {
     ] {
         interface.function(name, move |store, (stream, contents): (Output, WasmList<u8>)| {
             Ok((write(store, &stream, &contents, max)?,))
-        })?;
+        });
     }
     for (name, max) in [
         ("[method]output-stream.write-zeroes", MAX_CHUNK_BYTES),
@@ -106,33 +105,31 @@ fn define_output(interface: &mut Interface<'_>) -> Result<()> {
     ] {
         interface.function(name, move |store, (stream, length): (Output, u64)| {
             Ok((write_zeroes(store, &stream, length, max)?,))
-        })?;
+        });
     }
     for name in ["[method]output-stream.flush", "[method]output-stream.blocking-flush"] {
         interface.function(name, |mut store, (stream,): (Output,)| {
             Ok((flush(store.data_mut(), &stream)?,))
-        })?;
+        });
     }
     interface.function("[method]output-stream.subscribe", |mut store, (stream,): (Output,)| {
         Ok((store.data_mut().push_child::<Pollable>(Entry::Pollable, stream.rep())?,))
-    })
+    });
 }
 
-fn define_splice(interface: &mut Interface<'_>) -> Result<()> {
+fn define_splice(interface: &mut Interface<'_>) {
     for name in ["[method]output-stream.splice", "[method]output-stream.blocking-splice"] {
         interface.function(name, |mut store, (output, input, length): (Output, Input, u64)| {
             Ok((splice(store.data_mut(), &output, &input, length)?,))
-        })?;
+        });
     }
-    Ok(())
 }
 
 /// The next bytes of the request body, as many as there are up to `length`.
 fn read(data: &mut StoreData, stream: &Input, length: u64) -> Result<Result<Bytes, StreamError>> {
     let body = data.request.body();
-    let Entry::InputStream { position } = data.resources.get_mut(stream.rep())? else {
-        return Err(missing());
-    };
+    let stream = data.resources.get_mut(stream.rep())?;
+    let position = expect_entry!(stream, Entry::InputStream { position } => position);
     let rest = body.slice(*position..);
     if rest.is_empty() {
         return Ok(Err(StreamError::Closed));
@@ -144,10 +141,8 @@ fn read(data: &mut StoreData, stream: &Input, length: u64) -> Result<Result<Byte
 
 /// The body that a stream writes to.
 fn body_of(data: &StoreData, stream: &Output) -> Result<usize> {
-    match data.resources.get(stream.rep())? {
-        Entry::OutputStream { body } => Ok(*body),
-        _ => Err(missing()),
-    }
+    let stream = data.resources.get(stream.rep())?;
+    Ok(expect_entry!(stream, Entry::OutputStream { body } => *body))
 }
 
 fn flush(data: &mut StoreData, stream: &Output) -> Result<Result<(), StreamError>> {
@@ -210,6 +205,9 @@ fn splice(data: &mut StoreData, output: &Output, input: &Input, length: u64) -> 
     let body = body_of(data, output)?;
     if data.body_mut(body)?.is_closed() {
         return Ok(Err(StreamError::Closed));
+    }
+    if length == 0 {
+        return Ok(Ok(0));
     }
     let contents = match read(data, input, length)? {
         Ok(contents) => contents,

@@ -1,5 +1,6 @@
 //! Hostile guests: each failure becomes a response, and affects nobody else.
 
+mod hostile;
 mod limits;
 
 use std::sync::atomic::{AtomicBool, Ordering};

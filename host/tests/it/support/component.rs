@@ -12,17 +12,54 @@ use super::run;
 /// A component of the world `status` whose core module is `module`.
 #[track_caller]
 pub fn component(module: &str) -> Vec<u8> {
-    let (resolve, world) = world();
-    let mut module = wat::parse_str(module).unwrap();
-    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
-    let encoder = ComponentEncoder::default().module(&module).unwrap();
-    encoder.validate(true).encode().unwrap()
+    encode(module, &world())
 }
+
+/// As [`component`], for another release of WASI.
+#[track_caller]
+pub fn component_of_release(module: &str, release: &str) -> Vec<u8> {
+    let directory = tempfile::tempdir().unwrap();
+    copy_release(Path::new(WIT), directory.path(), release);
+    encode(module, &world_in(directory.path()))
+}
+
+/// Copies the WIT files in `from`, as they would be in `release`.
+#[track_caller]
+fn copy_release(from: &Path, to: &Path, release: &str) {
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            fs::create_dir(&target).unwrap();
+            copy_release(&entry.path(), &target, release);
+        } else if entry.path().extension().is_some_and(|extension| extension == "wit") {
+            let text = fs::read_to_string(entry.path()).unwrap();
+            // Without the annotations, which name later releases.
+            let lines = text.lines().filter(|line| !line.trim_start().starts_with('@'));
+            let text = lines.collect::<Vec<_>>().join("\n");
+            fs::write(target, text.replace("0.2.12", release)).unwrap();
+        }
+    }
+}
+
+#[track_caller]
+fn encode(module: &str, (resolve, world): &(Resolve, WorldId)) -> Vec<u8> {
+    let mut module = wat::parse_str(module).unwrap();
+    embed_component_metadata(&mut module, resolve, *world, StringEncoding::UTF8, false).unwrap();
+    let mut encoder = ComponentEncoder::default();
+    encoder.module(&module).unwrap().validate(true).encode().unwrap()
+}
+
+const WIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../wit");
 
 /// The world `status`.
 pub fn world() -> (Resolve, WorldId) {
+    world_in(Path::new(WIT))
+}
+
+#[track_caller]
+fn world_in(wit: &Path) -> (Resolve, WorldId) {
     let mut resolve = Resolve::default();
-    let wit = concat!(env!("CARGO_MANIFEST_DIR"), "/../wit");
     let (package, _) = resolve.push_dir(wit).unwrap();
     let world = resolve.select_world(&[package], Some("status")).unwrap();
     (resolve, world)

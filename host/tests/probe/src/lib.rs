@@ -2,12 +2,15 @@
 
 #![cfg(target_family = "wasm")]
 #![expect(
+    clippy::indexing_slicing,
     clippy::infinite_loop,
     clippy::mem_forget,
     clippy::panic,
     clippy::unwrap_used,
     reason = "this component fails on purpose"
 )]
+
+mod script;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -92,7 +95,10 @@ impl Guest for Probe {
             "/no-body-but-length" => ResponseOutparam::set(out, Ok(head(200, &[("content-length", "8")]))),
             "/mebibyte" => respond(out, &[], &"x".repeat(1024 * 1024)),
             "/over-a-mebibyte" => respond(out, &[], &"x".repeat(1024 * 1024 + 1)),
-            target => respond(out, &[], target),
+            target => match target.strip_prefix("/script/") {
+                Some(script) => script::run(script, request, out),
+                None => respond(out, &[], target),
+            },
         }
     }
 }
