@@ -19,7 +19,7 @@ mod problem;
 mod request_record;
 
 pub(crate) use acceptor::{Acceptor, DrainLimits};
-pub use connection::{ConnectionLimits, Http1Server, MAX_CONNECTION_MEMORY};
+pub use connection::{ConnectionLimits, Http1Server, connection_memory};
 pub use io::Admission;
 pub use problem::Rejection;
 pub use request_record::RequestRecorder;

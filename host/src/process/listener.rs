@@ -9,6 +9,14 @@ use socket2::{Domain, SockRef, Socket, Type};
 /// Connections that wait in the kernel to be accepted; `net.core.somaxconn` may lower it.
 pub(crate) const BACKLOG: u16 = 4096;
 
+/// Bytes that the kernel stores of what has not been read or sent. It counts its own structures as well, and therefore
+/// doubles the value (socket(7)).
+const SOCKET_BUFFER: usize = 16 * 1024;
+
+/// Memory of the kernel for one connection in the worst case, in bytes: a segment that is not sent, which the kernel
+/// fills up to 64 KiB, however small the buffer is. An unread request needs less.
+pub const SOCKET_MEMORY: usize = 64 * 1024;
+
 /// Why a listening socket is unavailable.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
@@ -68,6 +76,10 @@ fn bind(address: SocketAddr, sharing: PortSharing) -> io::Result<(TcpListener, S
 
 fn into_nonblocking(listener: TcpListener) -> io::Result<(TcpListener, SocketAddr)> {
     listener.set_nonblocking(true)?;
+    // Accepted sockets inherit them.
+    let socket = SockRef::from(&listener);
+    socket.set_recv_buffer_size(SOCKET_BUFFER)?;
+    socket.set_send_buffer_size(SOCKET_BUFFER)?;
     let local_addr = listener.local_addr()?;
     Ok((listener, local_addr))
 }

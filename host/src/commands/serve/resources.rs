@@ -10,8 +10,9 @@ use crate::admin::{self, BuildInfo};
 use crate::cli::{AdminAddress, MAX_MEMORY, ServeArgs};
 use crate::commands::engine::engine;
 use crate::error::Error;
+use crate::http::connection_memory;
 use crate::metrics::{Metrics, MetricsRegistry, ProcessCollector};
-use crate::process::{self, BlockedSignals, ConnectionCapacity};
+use crate::process::{self, BlockedSignals, ConnectionCapacity, ProcessLimits};
 use crate::sandbox::{self, GuestEnv, Limits, MEMORY_RESERVATION, Sandbox};
 
 const _: () = assert!(MAX_MEMORY == MEMORY_RESERVATION, "--max-memory fits the reservation");
@@ -54,9 +55,7 @@ impl Resources {
             AdminAddress::Off => None,
             AdminAddress::At(address) => Some(process::bind_admin(address, sharing)?),
         };
-        // After both listeners, so that their descriptors are counted.
-        let reserved = collector.open_fds().unwrap_or_default() + admin::MAX_CONNECTIONS as u64;
-        let capacity = ConnectionCapacity::from_fd_limit(fd_limit, reserved, args.limits.max_connections);
+        let capacity = capacity(args, fd_limit, &collector);
         let limits = Capacity {
             connections: capacity.connections,
             instances: args.limits.max_concurrency,
@@ -76,6 +75,17 @@ impl Resources {
             metrics: Arc::new(metrics),
         })
     }
+}
+
+/// Call it after both listeners, so that their descriptors are counted, and before Landlock, since it reads files.
+fn capacity(args: &ServeArgs, fd_limit: u64, collector: &ProcessCollector) -> ConnectionCapacity {
+    let limits = ProcessLimits {
+        fds: fd_limit,
+        reserved_fds: collector.open_fds().unwrap_or_default() + admin::MAX_CONNECTIONS as u64,
+        memory: process::memory_limit(),
+        connection_memory: connection_memory(args.limits.max_body) as u64,
+    };
+    ConnectionCapacity::new(limits, args.limits.max_connections)
 }
 
 fn sandbox_limits(args: &ServeArgs) -> Limits {

@@ -113,7 +113,7 @@ impl Service {
         })?;
         // After the first instance, so that a failed start prints its error only.
         lockdown.log();
-        self.capacity.warn_if_reduced();
+        self.capacity.log();
         self.readiness.set(Phase::Ready);
         info!(
             address = %self.server.local_addr(),

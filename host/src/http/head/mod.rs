@@ -3,6 +3,7 @@
 //! hyper parses the head again, but accepts more: a bare line feed, `content-length` beside `transfer-encoding`,
 //! unknown transfer codings, and a target with a fragment.
 
+mod expectation;
 mod host;
 
 use std::mem::MaybeUninit;
@@ -10,6 +11,7 @@ use std::mem::MaybeUninit;
 use http::{StatusCode, Uri};
 use httparse::{Error, Header, Request, Status};
 
+pub(super) use expectation::take_expectation;
 pub(super) use host::ensure_host;
 
 use super::problem::Rejection;
@@ -31,8 +33,10 @@ pub const CRLF: &[u8] = b"\r\n";
 pub enum BodyFraming {
     /// The next bytes are another head.
     None,
-    /// The next bytes are a body.
-    Present,
+    /// The next bytes are a body of this length.
+    Length(u64),
+    /// The next bytes are a chunked body.
+    Chunked,
 }
 
 /// Finds the end of the head at the start of `bytes`; `None` if it is incomplete. The first `scanned` bytes are known
@@ -52,6 +56,30 @@ pub fn find_end(bytes: &[u8], scanned: usize) -> Result<Option<usize>, Rejection
         }
     }
     Ok(None)
+}
+
+/// Checks the start of an incomplete head: without it, whoever speaks another protocol would wait for the timeout.
+///
+/// # Errors
+///
+/// [`Rejection`] if no request line can start like this.
+pub fn validate_start(bytes: &[u8]) -> Result<(), Rejection> {
+    let method = bytes.split(|byte| *byte == b' ').next().unwrap_or_default();
+    let is_empty = method.is_empty() && !bytes.is_empty();
+    if is_empty || !method.iter().all(|byte| is_token(*byte)) && bytes != b"\r" {
+        return Err(bad("the request line is invalid"));
+    }
+    Ok(())
+}
+
+/// A character of a token, such as a method or a field name (RFC 9110 section 5.6.2).
+pub(super) fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// A character of a field value (RFC 9110 section 5.5).
+pub(super) fn is_text(byte: u8) -> bool {
+    byte == b'\t' || byte >= b' ' && byte != 0x7f
 }
 
 /// The rejection of a head that exceeds [`MAX_HEAD_BYTES`].
@@ -147,9 +175,7 @@ fn framing(request: &Request) -> Result<BodyFraming, Rejection> {
         (None, None) => Ok(BodyFraming::None),
         (Some(length), None) => match lengths.next() {
             Some(_) => Err(bad("the request has several Content-Length headers")),
-            None => is_length(length)
-                .then(|| length_framing(length))
-                .ok_or(bad("the Content-Length header is not a number")),
+            None => length_framing(length).ok_or(bad("the Content-Length header is not a number")),
         },
         (None, Some(_)) if request.version == Some(0) => Err(bad("HTTP/1.0 does not define Transfer-Encoding")),
         (None, Some(coding)) => match codings.next() {
@@ -160,18 +186,14 @@ fn framing(request: &Request) -> Result<BodyFraming, Rejection> {
     }
 }
 
-fn length_framing(length: &[u8]) -> BodyFraming {
-    if length.iter().all(|digit| *digit == b'0') {
-        BodyFraming::None
-    } else {
-        BodyFraming::Present
-    }
-}
-
 /// `1*DIGIT` (RFC 9110 section 8.6) that fits a `u64`; hyper reserves the two largest values.
-fn is_length(value: &[u8]) -> bool {
-    let text = std::str::from_utf8(value).unwrap_or_default();
-    text.bytes().all(|digit| digit.is_ascii_digit()) && text.parse::<u64>().is_ok_and(|length| length < u64::MAX - 1)
+fn length_framing(value: &[u8]) -> Option<BodyFraming> {
+    let digits = Some(value).filter(|value| value.iter().all(u8::is_ascii_digit))?;
+    match std::str::from_utf8(digits).ok()?.parse().ok()? {
+        0 => Some(BodyFraming::None),
+        length if length < u64::MAX - 1 => Some(BodyFraming::Length(length)),
+        _ => None,
+    }
 }
 
 /// Only the chunked coding is supported.
@@ -185,7 +207,7 @@ fn validate_coding(coding: &[u8]) -> Result<BodyFraming, Rejection> {
             StatusCode::NOT_IMPLEMENTED,
             "the only supported transfer coding is chunked",
         )),
-        _ => Ok(BodyFraming::Present),
+        _ => Ok(BodyFraming::Chunked),
     }
 }
 

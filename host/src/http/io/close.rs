@@ -3,8 +3,8 @@
 //! | because | decided in |
 //! |---|---|
 //! | the client closes it, or sends `connection: close` | hyper |
-//! | a head was rejected or late | [`CloseState::reject`] |
-//! | the connection is over the limit, the request has a body, or the server shuts down | `close_after_response` |
+//! | a request was rejected or late | [`CloseState::reject`] |
+//! | the connection is over the limit, the request has a body or a large head, or the server shuts down | `close_after_response` |
 //! | the next head does not arrive in time | `ValidatingReader` |
 //! | the client does not receive a response in time | `TimeoutWriter` |
 //!
@@ -24,11 +24,21 @@ pub enum Admission {
     Overloaded,
 }
 
+/// What was rejected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::http) enum RejectedPart {
+    /// hyper receives a placeholder instead.
+    Head,
+    /// hyper receives the head.
+    Body,
+}
+
 /// The close of one connection, as far as the server has decided on it.
 #[derive(Default)]
 pub(in crate::http) struct CloseState {
     shutting_down: AtomicBool,
-    rejection: OnceLock<Rejection>,
+    last_request: AtomicBool,
+    rejection: OnceLock<(RejectedPart, Rejection)>,
     closed_by_server: AtomicBool,
 }
 
@@ -42,20 +52,27 @@ impl CloseState {
         self.shutting_down.load(Ordering::Relaxed)
     }
 
-    /// The current head is rejected. No other is read.
-    pub(super) fn reject(&self, rejection: Rejection) {
+    /// The current request is rejected. No other is read.
+    pub(super) fn reject(&self, part: RejectedPart, rejection: Rejection) {
         // Never set twice: the reader is closed after the first.
-        let _ = self.rejection.set(rejection);
+        let _ = self.rejection.set((part, rejection));
     }
 
-    pub(in crate::http) fn rejection(&self) -> Option<Rejection> {
+    pub(in crate::http) fn rejection(&self) -> Option<(RejectedPart, Rejection)> {
         self.rejection.get().copied()
     }
 
+    /// The current request is the last: it has a body, or a large head.
+    pub(super) fn set_last_request(&self) {
+        self.last_request.store(true, Ordering::Relaxed);
+    }
+
     /// Whether the connection closes after the current response.
-    pub(in crate::http) fn close_after_response(&self, admission: Admission, has_body: bool) -> bool {
-        let close =
-            has_body || admission == Admission::Overloaded || self.rejection.get().is_some() || self.is_shutting_down();
+    pub(in crate::http) fn close_after_response(&self, admission: Admission) -> bool {
+        let close = self.last_request.load(Ordering::Relaxed)
+            || admission == Admission::Overloaded
+            || self.rejection.get().is_some()
+            || self.is_shutting_down();
         if close {
             self.closed_by_server.store(true, Ordering::Relaxed);
         }

@@ -2,6 +2,7 @@
 
 mod closing;
 mod limits;
+mod memory;
 mod timeouts;
 
 use std::io::Write;

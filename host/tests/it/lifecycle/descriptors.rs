@@ -23,15 +23,34 @@ fn exhausted_file_descriptors_do_not_delay_the_drain() {
 }
 
 #[test]
-fn fd_limit_below_the_connection_limit_is_logged() {
+fn capacity_is_logged_with_the_limits_of_the_process() {
     let server = TestServer::spawn(&mut with_fd_limit(100));
+    let capacity = server.before.last().unwrap();
+    assert_eq!(capacity["message"], "connection capacity");
+    assert_eq!(capacity["fd_limit"], 100);
+    assert!(capacity["connections"].as_u64().unwrap() < 100, "{capacity}");
+    // With a body of the default limit.
+    assert_eq!(capacity["connection_memory"], 128 * 1024);
+    let server = TestServer::with_options("--max-body 0");
+    let capacity = server.before.last().unwrap();
+    assert_eq!(capacity["connection_memory"], 112 * 1024);
+    let connections = server.metrics().count("status_host_connections_limit");
+    assert_eq!(capacity["connections"], connections);
+}
+
+#[test]
+fn max_connections_over_the_fd_limit_is_reduced() {
+    let server = TestServer::spawn(with_fd_limit(100).env("MAX_CONNECTIONS", "1000"));
     let warning = server.before.last().unwrap();
     let message = warning["message"].as_str().unwrap();
     assert!(
         message.starts_with("file descriptor limit reduces connection capacity"),
         "{warning}"
     );
-    assert_eq!(warning["fd_limit"], 100);
+    assert_eq!(
+        (&warning["fd_limit"], &warning["max_connections"]),
+        (&100.into(), &1000.into())
+    );
     assert!(warning["capacity"].as_u64().unwrap() < 100, "{warning}");
 }
 
