@@ -88,7 +88,15 @@ impl Http1Server {
     where
         T: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        let close = Arc::new(CloseState::default());
+        self.serve_until(Arc::new(CloseState::new(Arc::default())), stream, admission)
+            .await;
+    }
+
+    /// As [`Http1Server::serve`], with a close state that others share.
+    pub(super) async fn serve_until<T>(&self, close: Arc<CloseState>, stream: T, admission: Admission)
+    where
+        T: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
         let limits = ReadLimits {
             client: self.limits.client_timeout,
             keep_alive: self.limits.idle_timeout,

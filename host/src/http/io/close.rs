@@ -6,13 +6,16 @@
 //! | a request was rejected or late | [`CloseState::reject`] |
 //! | the connection is over the limit, the request has a body or a large head, or the server shuts down | `close_after_response` |
 //! | the next head does not arrive in time | `ValidatingReader` |
+//! | it is idle longest, and there is no room for a new one | `Connections` |
 //! | the client does not receive a response in time | `TimeoutWriter` |
 //!
 //! Bytes that follow a rejected head or a body may not be a request, or not the same request to every proxy.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
+use super::idle::IdleSince;
 use crate::http::problem::Rejection;
 
 /// The result of the connection limit.
@@ -34,8 +37,9 @@ pub(in crate::http) enum RejectedPart {
 }
 
 /// The close of one connection, as far as the server has decided on it.
-#[derive(Default)]
 pub(in crate::http) struct CloseState {
+    idle_since: IdleSince,
+    under_pressure: Arc<AtomicBool>,
     shutting_down: AtomicBool,
     last_request: AtomicBool,
     rejection: OnceLock<(RejectedPart, Rejection)>,
@@ -43,6 +47,42 @@ pub(in crate::http) struct CloseState {
 }
 
 impl CloseState {
+    /// `under_pressure`: few further connections can be accepted.
+    pub(in crate::http) fn new(under_pressure: Arc<AtomicBool>) -> Self {
+        Self {
+            idle_since: IdleSince::new(),
+            under_pressure,
+            shutting_down: AtomicBool::default(),
+            last_request: AtomicBool::default(),
+            rejection: OnceLock::new(),
+            closed_by_server: AtomicBool::default(),
+        }
+    }
+
+    /// How long the connection has been idle, and a value for [`CloseState::close_idle`].
+    pub(in crate::http) fn idle(&self, now: Instant) -> Option<(Duration, u64)> {
+        self.idle_since.duration(now)
+    }
+
+    /// Closes the connection, if it is still idle since then. Its reader then accepts no request.
+    pub(in crate::http) fn close_idle(&self, since: u64) -> bool {
+        self.idle_since.close(since)
+    }
+
+    /// The connection waits for a request.
+    pub(super) fn begin_idle(&self, now: Instant) {
+        self.idle_since.begin(now);
+    }
+
+    /// A request begins. Returns whether the connection is still open.
+    pub(super) fn end_idle(&self) -> bool {
+        self.idle_since.end()
+    }
+
+    pub(super) fn is_under_pressure(&self) -> bool {
+        self.under_pressure.load(Ordering::Relaxed)
+    }
+
     /// The server shuts down: the next response is the last, and a head that does not arrive soon gets none.
     pub(in crate::http) fn begin_shutdown(&self) {
         self.shutting_down.store(true, Ordering::Relaxed);

@@ -21,12 +21,13 @@
 //! |---|---|---|
 //! | `Head` | the rest of a head | `--client-timeout`, then 408, or close if nothing has arrived |
 //! | `Body` | the rest of a body | `--client-timeout`, then 408 |
-//! | `Idle` | the next head | `--idle-timeout`, then close |
+//! | `Idle` | the next head | `--idle-timeout`, at most 5 s under pressure, then close |
 //! | `FinalHead` | a head that may be under way | 500 ms, then close |
 //! | `InFlight` | the handler | its own limits |
 
 mod body;
 mod close;
+mod idle;
 mod reader;
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@
 
 use std::io::Write;
 
-use crate::support::{Response, TestServer, eventually, get_keep_alive, read_to_close, try_send};
+use crate::support::{Response, TestServer, eventually, read_to_close, try_send};
 
 /// Requires that `attempt` receives the response with `status` in most cases.
 #[track_caller]
@@ -34,8 +34,7 @@ fn response_to_a_rejected_body_arrives() {
 #[test]
 fn response_over_the_connection_limit_arrives() {
     let server = TestServer::probe("--max-connections 1");
-    let mut only = server.connect();
-    get_keep_alive(&mut only, "/count");
+    let _only = server.incomplete_request();
     assert_mostly(503, || try_send(server.address, long_post()));
 }
 

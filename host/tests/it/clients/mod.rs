@@ -1,6 +1,7 @@
 //! Hostile and slow clients: each has limits in time and size, and affects nobody else.
 
 mod closing;
+mod idle;
 mod limits;
 mod memory;
 mod timeouts;

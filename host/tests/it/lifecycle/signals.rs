@@ -32,7 +32,7 @@ fn idle_connection_does_not_delay_the_drain() {
 #[test]
 fn request_in_flight_is_answered_before_the_drain_ends() {
     let server = TestServer::probe("");
-    let request = server.request_in_flight();
+    let request = server.incomplete_request();
     server.signal(Signal::SIGTERM);
     server.wait_until_closed();
     let response = request.complete();
@@ -45,7 +45,7 @@ fn request_in_flight_is_answered_before_the_drain_ends() {
 #[test]
 fn drain_ends_after_the_drain_timeout() {
     let server = TestServer::probe("--drain-timeout 100ms");
-    let request = server.request_in_flight();
+    let request = server.incomplete_request();
     let log = server.stop();
     assert_eq!(
         messages(&log),
@@ -58,7 +58,7 @@ fn drain_ends_after_the_drain_timeout() {
 fn second_signal_closes_all_connections() {
     let _busy = busy_processors();
     let server = TestServer::probe("");
-    let request = server.request_in_flight();
+    let request = server.incomplete_request();
     let spinning = server.occupy_instances(1);
     server.stop_now();
     drop((request, spinning));

@@ -101,7 +101,7 @@ fn serving_needs_no_denied_call() {
     for path in "/count /spin /allocate /recurse /trap /mebibyte /gigabyte /leak".split(' ') {
         server.get(path);
     }
-    assert_eq!(server.request_in_flight().complete().status, 200);
+    assert_eq!(server.incomplete_request().complete().status, 200);
     server.send("nonsense\r\n\r\n").assert_problem(400);
     let waiting: Vec<_> = (0..50).map(|_| server.connect()).collect();
     server.stop();

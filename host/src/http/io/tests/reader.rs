@@ -26,7 +26,7 @@ struct Connection {
 impl Connection {
     fn new() -> Self {
         let (client, server) = duplex(64 * 1024);
-        let close = Arc::new(CloseState::default());
+        let close = Arc::new(CloseState::new(Arc::default()));
         let limits = ReadLimits {
             client: HEADER,
             keep_alive: KEEP_ALIVE,

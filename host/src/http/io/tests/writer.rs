@@ -14,7 +14,7 @@ const WRITE: Duration = Duration::from_secs(10);
 
 fn writer(capacity: usize) -> (DuplexStream, TimeoutWriter<DuplexStream>, Arc<CloseState>) {
     let (client, server) = duplex(capacity);
-    let close = Arc::new(CloseState::default());
+    let close = Arc::new(CloseState::new(Arc::default()));
     let writer = TimeoutWriter::new(server, Arc::clone(&close), WRITE);
     (client, writer, close)
 }
@@ -93,14 +93,14 @@ async fn close_by_the_server_lingers_until_the_client_closes() {
 
 #[test]
 fn connection_closes_after_overload_last_request_or_shutdown() {
-    let close = CloseState::default();
+    let close = CloseState::new(Arc::default());
     assert!(!close.close_after_response(Admission::Admitted));
     assert!(!close.closed_by_server());
     close.set_last_request();
     assert!(close.close_after_response(Admission::Admitted));
     assert!(close.closed_by_server());
-    let close = CloseState::default();
+    let close = CloseState::new(Arc::default());
     close.begin_shutdown();
     assert!(close.close_after_response(Admission::Admitted));
-    assert!(CloseState::default().close_after_response(Admission::Overloaded));
+    assert!(CloseState::new(Arc::default()).close_after_response(Admission::Overloaded));
 }

@@ -3,33 +3,32 @@
 //! A rejected head is replaced by a placeholder request, so that hyper writes the error response in order and as any
 //! other. Of a request with a rejected body, hyper receives the head. The handler looks at [`CloseState::rejection`].
 
+mod process;
+
+#[cfg(test)]
+pub(super) use process::{PLACEHOLDER_HEAD_REQUEST, PLACEHOLDER_REQUEST};
+
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::body::{self, BodyDecoder, extend};
-use super::close::{Admission, CloseState, RejectedPart};
-use crate::http::head::{self, BodyFraming, CRLF, MAX_HEAD_BYTES};
+use super::close::{Admission, CloseState};
+use crate::http::head::MAX_HEAD_BYTES;
 use crate::http::problem::Rejection;
-
-/// A response to HEAD has no content (RFC 9110 section 9.3.2), so that it needs a placeholder of its method.
-pub(super) const PLACEHOLDER_REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: rejected\r\n\r\n";
-pub(super) const PLACEHOLDER_HEAD_REQUEST: &[u8] = b"HEAD / HTTP/1.1\r\nhost: rejected\r\n\r\n";
 
 /// How long an idle connection may still send a head once the server shuts down: one may be under way.
 pub(super) const SHUTDOWN_READ_GRACE: Duration = Duration::from_millis(500);
 
-/// Heads below this size leave the connection open. hyper's buffer grows for a larger one, and does not shrink.
-const MAX_KEEP_ALIVE_HEAD: usize = 8 * 1024;
-
-const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+/// The longest idle time while few further connections can be accepted.
+const MAX_PRESSED_KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Copy)]
 pub(in crate::http) struct ReadLimits {
@@ -41,6 +40,12 @@ pub(in crate::http) struct ReadLimits {
     pub(in crate::http) max_body: usize,
     /// A connection over the limit gets its response without a body being read.
     pub(in crate::http) admission: Admission,
+}
+
+impl ReadLimits {
+    fn pressed_keep_alive(&self) -> Duration {
+        self.keep_alive.min(MAX_PRESSED_KEEP_ALIVE)
+    }
 }
 
 /// A stream from which hyper reads complete, validated requests only.
@@ -95,102 +100,6 @@ impl<T> ValidatingReader<T> {
         }
     }
 
-    /// Releases or rejects the head at the start of the buffer, if it is complete.
-    fn process_buffered(&mut self) {
-        while self.buffer.starts_with(CRLF) {
-            self.buffer.advance(CRLF.len());
-            self.scanned = 0;
-        }
-        match first_head(&self.buffer, self.scanned) {
-            Ok(None) => self.scanned = self.buffer.len(),
-            Ok(Some((end, framing))) => self.process_head(end, framing),
-            Err(rejection) => self.reject_head(rejection),
-        }
-    }
-
-    /// Releases a head without a body, or begins to read its body.
-    fn process_head(&mut self, end: usize, framing: BodyFraming) {
-        self.scanned = 0;
-        if framing == BodyFraming::None || self.limits.admission == Admission::Overloaded {
-            return self.release(end, framing);
-        }
-        let received = self.buffer.split_off(end);
-        let is_expected = head::take_expectation(&mut self.buffer);
-        match BodyDecoder::new(framing, self.limits.max_body, &mut self.buffer) {
-            Ok(body) => self.body = body,
-            Err(rejection) => return self.reject_body(rejection),
-        }
-        self.state = ReadState::Body;
-        self.deadline.as_mut().reset(Instant::now() + self.limits.client);
-        if !received.is_empty() {
-            self.process_body(&received);
-        } else if is_expected {
-            self.interim = CONTINUE;
-        }
-    }
-
-    /// Stores `received`, a part of the body. Releases the request once it is complete.
-    fn process_body(&mut self, received: &[u8]) {
-        let Some(body) = &mut self.body else { return };
-        match body.decode(received, &mut self.buffer) {
-            Ok(false) => {}
-            // What follows a body is not read.
-            Ok(true) => self.release(self.buffer.len(), BodyFraming::Chunked),
-            Err(rejection) => self.reject_body(rejection),
-        }
-    }
-
-    fn release(&mut self, length: usize, framing: BodyFraming) {
-        self.releasable = length;
-        self.state = if framing == BodyFraming::None && length < MAX_KEEP_ALIVE_HEAD {
-            ReadState::InFlight
-        } else {
-            self.close.set_last_request();
-            ReadState::Closed
-        };
-    }
-
-    fn reject_head(&mut self, rejection: Rejection) {
-        self.close.reject(RejectedPart::Head, rejection);
-        let placeholder = if self.buffer.starts_with(b"HEAD ") {
-            PLACEHOLDER_HEAD_REQUEST
-        } else {
-            PLACEHOLDER_REQUEST
-        };
-        self.buffer = placeholder.into();
-        self.releasable = placeholder.len();
-        self.state = ReadState::Closed;
-    }
-
-    fn reject_body(&mut self, rejection: Rejection) {
-        self.close.reject(RejectedPart::Body, rejection);
-        // hyper parses the head only, and the handler looks no further.
-        self.releasable = self.buffer.len();
-        self.state = ReadState::Closed;
-    }
-
-    /// Releases `read` if it is a single head without a body: the usual case, which needs no copy.
-    fn releases(&mut self, read: &[u8]) -> bool {
-        let is_head = self.buffer.is_empty()
-            && !read.starts_with(CRLF)
-            && matches!(first_head(read, 0), Ok(Some((end, BodyFraming::None))) if end == read.len());
-        if is_head {
-            self.release(0, BodyFraming::None);
-        }
-        is_head
-    }
-
-    fn copy_released(&mut self, output: &mut ReadBuf<'_>) {
-        let length = self.releasable.min(output.remaining());
-        output.put_slice(self.buffer.get(..length).unwrap_or_default());
-        self.buffer.advance(length);
-        self.releasable -= length;
-        if self.buffer.is_empty() {
-            // Idle connections hold no buffer.
-            self.buffer = BytesMut::new();
-        }
-    }
-
     /// Ready once the head or body is late. One that has begun gets a response.
     fn poll_deadline(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let (state, timeout) = match (self.state, self.buffer.is_empty(), self.close.is_shutting_down()) {
@@ -198,11 +107,16 @@ impl<T> ValidatingReader<T> {
             (_, true, true) => (ReadState::FinalHead, SHUTDOWN_READ_GRACE),
             // The first head, or one of which only empty lines have arrived.
             (ReadState::Head, ..) | (_, false, _) => (ReadState::Head, self.limits.client),
+            (_, true, false) if self.close.is_under_pressure() => (ReadState::Idle, self.limits.pressed_keep_alive()),
             (_, true, false) => (ReadState::Idle, self.limits.keep_alive),
         };
         if self.state != state {
+            let now = Instant::now();
             self.state = state;
-            self.deadline.as_mut().reset(Instant::now() + timeout);
+            self.deadline.as_mut().reset(now + timeout);
+            if state == ReadState::Idle {
+                self.close.begin_idle(now.into_std());
+            }
         }
         // `Sleep::poll` needs cooperative budget, which a flood of empty lines exhausts.
         if !self.deadline.is_elapsed() {
@@ -231,19 +145,6 @@ impl<T: AsyncWrite + Unpin> ValidatingReader<T> {
         }
         Pin::new(&mut self.stream).poll_flush(context)
     }
-}
-
-/// Validates the first head of `bytes` once it is complete; returns its end and framing.
-fn first_head(bytes: &[u8], scanned: usize) -> Result<Option<(usize, BodyFraming)>, Rejection> {
-    let end = head::find_end(bytes, scanned)?;
-    if end.unwrap_or(bytes.len()) > MAX_HEAD_BYTES {
-        return Err(head::oversized(bytes));
-    }
-    let Some(end) = end else {
-        return head::validate_start(bytes).map(|()| None);
-    };
-    let framing = head::validate(bytes.get(..end).unwrap_or_default())?;
-    Ok(Some((end, framing)))
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for ValidatingReader<T> {
