@@ -4,7 +4,7 @@
 //! | path | response |
 //! |---|---|
 //! | `/metrics` | all metrics, in the Prometheus text format or in OpenMetrics |
-//! | `/livez` | 200 while the process runs |
+//! | `/livez` | 200 while the service runtime is not stuck |
 //! | `/readyz` | 200 while the service accepts requests: from the first instance until the drain begins |
 //! | `/buildinfo` | versions and the component, as JSON |
 
@@ -31,7 +31,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::warn;
 
 use crate::metrics::MetricsRegistry;
-use crate::process::Readiness;
+use crate::process::{Heartbeat, Readiness};
 
 /// The maximum number of open connections. Scrapes and probes are few and short. For a further one the oldest connection
 /// is closed, so that a client that holds connections cannot lock others out.
@@ -78,6 +78,7 @@ impl BuildInfo {
 pub(crate) struct AdminServer {
     pub(crate) registry: MetricsRegistry,
     pub(crate) readiness: Readiness,
+    pub(crate) heartbeat: Heartbeat,
     pub(crate) build_info: BuildInfo,
 }
 

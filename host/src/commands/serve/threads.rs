@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::http::{Acceptor, ConnectionLimits, DrainLimits, Http1Server, RequestRecorder};
 use crate::lockdown::FilesystemLocked;
 use crate::logging::{self, LogGuard, Sampler};
-use crate::process::{BlockedSignals, ConnectionCapacity, Phase, Readiness};
+use crate::process::{BlockedSignals, ConnectionCapacity, Heartbeat, Phase, Readiness};
 
 const REMEDY: &str = "raise the limits of threads (ulimit -u, pids cgroup) and of file descriptors (ulimit -n)";
 
@@ -52,10 +52,11 @@ impl Confined {
         let log = start_log(&args.logging, resources.metrics.dropped_events.clone())?;
         let threads = OTHER_THREADS + resources.worker_threads;
         check_thread_limit(threads).map_err(Error::os("start the threads", REMEDY))?;
-        let readiness = Readiness::default();
+        let (readiness, heartbeat) = (Readiness::default(), Heartbeat::start());
         let admin = AdminServer {
             registry: resources.registry,
             readiness: readiness.clone(),
+            heartbeat: heartbeat.clone(),
             build_info: resources.build_info.clone(),
         };
         // Before the first instance, so that /readyz reports `starting`.
@@ -69,6 +70,7 @@ impl Confined {
             .enable_all()
             .build();
         let runtime = runtime.map_err(Error::os("start the worker threads", REMEDY))?;
+        runtime.spawn(heartbeat.beat());
         let recorder = RequestRecorder::new(resources.metrics, Sampler::new(args.logging.access_log));
         let service = Service {
             signals: resources.signals,

@@ -31,8 +31,8 @@ fn unwritable_log_events_are_counted() {
     for _ in 0..10 {
         get_keep_alive(&mut stream, "/status");
     }
-    // The start logs two more.
-    wait_until("all events are dropped", || dropped_events(admin) == 12);
+    // The start logs three more.
+    wait_until("all events are dropped", || dropped_events(admin) == 13);
 }
 
 #[test]
