@@ -15,7 +15,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use http::Request;
 use status_component::status::{self, APP_VERSION, COMMIT_SHA, Method};
 use status_host::cli;
-use status_host::sandbox::{self, GuestEnv, Limits, Sandbox};
+use status_host::sandbox::{self, GuestEnv, Limits, MachineCode, Sandbox};
 use tokio::runtime::Builder;
 
 const VERSION: &str = "0.0.1";
@@ -30,7 +30,7 @@ fn sandbox() -> Sandbox {
         memory: cli.serve.limits.max_memory,
     };
     let engine = sandbox::engine(cli.serve.limits.max_concurrency).expect("an engine");
-    let component = sandbox::load(&engine, None).expect("the embedded component");
+    let component = sandbox::load(&engine, None, MachineCode::Denied).expect("the embedded component");
     let env = GuestEnv::new(VERSION.to_owned(), COMMIT.to_owned());
     let sandbox = Sandbox::new(&component, env, limits).expect("a sandbox");
     sandbox.spawn_epoch_thread().expect("the epoch thread");

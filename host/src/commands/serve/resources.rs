@@ -11,7 +11,7 @@ use wasmtime::Engine;
 use super::metrics::{Capacity, build_info, register};
 use crate::admin::{self, BuildInfo};
 use crate::cli::{AdminAddress, MAX_MEMORY, ServeArgs};
-use crate::commands::engine::engine;
+use crate::commands::engine::{engine, machine_code};
 use crate::error::Error;
 use crate::http::connection_memory;
 use crate::metrics::{Metrics, MetricsRegistry, ProcessCollector};
@@ -88,7 +88,8 @@ impl Resources {
 /// Compiling a component takes seconds, in which a signal ends the process.
 fn load(signals: &BlockedSignals, engine: &Engine, args: &ServeArgs) -> Result<Option<LoadedComponent>, Error> {
     let (engine, file) = (engine.clone(), args.component.file().map(Path::to_owned));
-    let loaded = signals.unless_signaled(move || sandbox::load(&engine, file.as_deref()));
+    let machine_code = machine_code(&args.component);
+    let loaded = signals.unless_signaled(move || sandbox::load(&engine, file.as_deref(), machine_code));
     let loaded = loaded.map_err(Error::os("load the component", THREADS))?;
     Ok(loaded.transpose()?)
 }

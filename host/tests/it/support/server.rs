@@ -42,7 +42,10 @@ impl TestServer {
     /// Serves the probe: each of its paths is another way to behave.
     #[track_caller]
     pub fn probe(options: &str) -> Self {
-        Self::with_options(&format!("--component {} {options}", compiled_probe()))
+        Self::with_options(&format!(
+            "--allow-precompiled --component {} {options}",
+            compiled_probe()
+        ))
     }
 
     /// Serves on an inherited socket.
