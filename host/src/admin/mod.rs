@@ -27,11 +27,11 @@ use serde::Serialize;
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;
 use tokio::task::{JoinHandle, yield_now};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tracing::warn;
 
 use crate::metrics::MetricsRegistry;
-use crate::process::{Heartbeat, Readiness};
+use crate::process::{Heartbeat, Readiness, accept_backoff};
 
 /// The maximum number of open connections. Scrapes and probes are few and short. For a further one the oldest connection
 /// is closed, so that a client that holds connections cannot lock others out.
@@ -44,9 +44,6 @@ const MIN_CONNECTION_TIME: Duration = Duration::from_millis(250);
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 const MAX_HEAD_BYTES: usize = 16 * 1024;
-
-/// The pause after a failed accept.
-const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
 /// The versions of the host and of the component.
 #[derive(Clone, Debug, Serialize)]
@@ -112,7 +109,7 @@ impl AdminServer {
                 }
                 Err(error) => {
                     warn!(%error, "accept failed on the admin port");
-                    sleep(ACCEPT_BACKOFF).await;
+                    accept_backoff(&error).await;
                 }
             }
         }

@@ -13,10 +13,7 @@ use super::connection::Http1Server;
 use super::connections::{Connections, Room};
 use super::io::Admission;
 use crate::metrics::{Metrics, Refusal};
-use crate::process::{BACKLOG, ConnectionCapacity, Phase, Readiness, Signals};
-
-/// The pause after a failed accept. Its usual cause, a lack of file descriptors, does not pass at once.
-const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+use crate::process::{BACKLOG, ConnectionCapacity, Phase, Readiness, Signals, accept_backoff};
 
 /// Failed accepts after which the rest of the backlog is abandoned.
 const MAX_BACKLOG_RETRIES: usize = 5;
@@ -93,7 +90,7 @@ impl Acceptor {
                 Err(error) => {
                     self.metrics().accept_failures.inc();
                     warn!(%error, "accept failed");
-                    sleep(ACCEPT_BACKOFF).await;
+                    accept_backoff(&error).await;
                 }
             }
         }
@@ -117,7 +114,7 @@ impl Acceptor {
                     self.metrics().accept_failures.inc();
                     warn!(%error, "accepting the backlog failed");
                     let Some(_) = retries.next() else { return };
-                    sleep(ACCEPT_BACKOFF).await;
+                    accept_backoff(&error).await;
                 }
             }
         }

@@ -43,6 +43,7 @@ pub struct Metrics {
     pub(crate) connections_evicted: Counter,
     pub(crate) accept_failures: Counter,
     pub(crate) dropped_events: Counter,
+    pub(crate) suppressed_events: Counter,
     pub(crate) sandbox: SandboxMetrics,
     refused: Family<Label, Counter>,
 }
@@ -83,6 +84,7 @@ impl Metrics {
             connections_evicted: Counter::default(),
             accept_failures: Counter::default(),
             dropped_events: Counter::default(),
+            suppressed_events: Counter::default(),
             sandbox: SandboxMetrics::register(registry, failure_kinds),
             refused: preregister(
                 registry,
@@ -97,6 +99,11 @@ impl Metrics {
             "log_events_dropped",
             "Log events dropped because the queue was full or writing to standard error failed",
             metrics.dropped_events.clone(),
+        );
+        registry.register(
+            "log_events_suppressed",
+            "Warnings and errors not logged because the same message was logged too often within a second",
+            metrics.suppressed_events.clone(),
         );
         metrics
     }

@@ -1,5 +1,6 @@
 //! The process as the operating system sees it: signals, file descriptors, listening sockets, readiness.
 
+mod accept_backoff;
 mod capacity;
 mod heartbeat;
 mod listener;
@@ -7,6 +8,7 @@ mod memory_limit;
 mod readiness;
 mod signals;
 
+pub(crate) use accept_backoff::accept_backoff;
 pub(crate) use capacity::{ConnectionCapacity, ProcessLimits, raise_nofile_limit};
 pub(crate) use heartbeat::Heartbeat;
 pub(crate) use listener::{BACKLOG, bind_admin, bind_or_inherit};

@@ -34,7 +34,13 @@ fn each_line_has_time_severity_and_message() {
     log.push(start);
     log.extend(server.stop());
     // The first line reports the lockdown, which depends on the kernel.
-    let expected = ["connection capacity", "serving", "component failed", "draining", "drained"];
+    let expected = [
+        "connection capacity",
+        "serving",
+        "component failed",
+        "draining",
+        "drained",
+    ];
     assert_eq!(messages(&log)[1..], expected);
     let severities: Vec<_> = log.iter().map(|line| line["severity"].as_str().unwrap()).collect();
     assert_eq!(severities[1..], ["INFO", "INFO", "ERROR", "INFO", "INFO"]);

@@ -6,7 +6,6 @@ use std::os::unix::net::UnixStream;
 use std::sync::RwLock;
 use std::thread;
 
-use prometheus_client::metrics::counter::Counter;
 use tokio::runtime::{Builder, Runtime};
 use tracing::info;
 
@@ -17,6 +16,7 @@ use crate::error::Error;
 use crate::http::{Acceptor, ConnectionLimits, DrainLimits, Http1Server, RequestRecorder};
 use crate::lockdown::FilesystemLocked;
 use crate::logging::{self, LogGuard, Sampler};
+use crate::metrics::Metrics;
 use crate::process::{BlockedSignals, ConnectionCapacity, Heartbeat, Phase, Readiness};
 
 const REMEDY: &str = "raise the limits of threads (ulimit -u, pids cgroup) and of file descriptors (ulimit -n)";
@@ -49,7 +49,7 @@ impl Confined {
     pub(super) fn spawn_threads(self, args: &ServeArgs) -> Result<Threads, Error> {
         let Self { resources, filesystem } = self;
         // First, so that the other threads can log.
-        let log = start_log(&args.logging, resources.metrics.dropped_events.clone())?;
+        let log = start_log(&args.logging, &resources.metrics)?;
         let threads = OTHER_THREADS + resources.worker_threads;
         check_thread_limit(threads).map_err(Error::os("start the threads", REMEDY))?;
         let (readiness, heartbeat) = (Readiness::default(), Heartbeat::start());
@@ -133,7 +133,7 @@ impl Service {
     }
 }
 
-fn start_log(args: &LoggingArgs, dropped_events: Counter) -> Result<LogGuard, Error> {
+fn start_log(args: &LoggingArgs, metrics: &Metrics) -> Result<LogGuard, Error> {
     let is_text = match args.log_format {
         LogFormat::Auto => io::stderr().is_terminal(),
         LogFormat::Text => true,
@@ -148,7 +148,8 @@ fn start_log(args: &LoggingArgs, dropped_events: Counter) -> Result<LogGuard, Er
         levels: args.log_level.clone(),
         google_cloud_project: args.google_cloud_project.clone(),
     };
-    logging::start(settings, dropped_events).map_err(Error::os("start the log thread", REMEDY))
+    let (dropped, suppressed) = (metrics.dropped_events.clone(), metrics.suppressed_events.clone());
+    logging::start(settings, dropped, suppressed).map_err(Error::os("start the log thread", REMEDY))
 }
 
 fn start_admin(

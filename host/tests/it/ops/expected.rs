@@ -26,6 +26,7 @@ status_host_instance_creation_duration_seconds_sum{instance='{app}'} > 0
 status_host_guest_seconds_total{instance='{limited}'} > 0.4
 sum(status_host_guest_failures_total{instance='{app}'}) == 0
 status_host_log_events_dropped_total{instance='{starved}'} > 0
+count(status_host_log_events_suppressed_total >= 0) == 4
 rate(process_cpu_seconds_total{instance='{app}'}[1h]) > 0
 changes(process_start_time_seconds{instance='{app}'}[1h]) == 1
 process_resident_memory_bytes{instance='{app}'} > 1e6 and process_resident_memory_bytes < 1e9
