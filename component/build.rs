@@ -1,4 +1,4 @@
-//! Sets the stack size of the WebAssembly module.
+//! Sets the stack size of the WebAssembly module, and makes it import its memory.
 
 #![allow(clippy::print_stdout, reason = "cargo reads its instructions from stdout")]
 
@@ -9,5 +9,7 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     if std::env::var("CARGO_CFG_TARGET_FAMILY").is_ok_and(|family| family == "wasm") {
         println!("cargo::rustc-link-arg-cdylib=-zstack-size={STACK_SIZE}");
+        // The memory is then made first, and functions that need only memory are linked without an adapter module.
+        println!("cargo::rustc-link-arg-cdylib=--import-memory");
     }
 }

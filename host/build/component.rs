@@ -45,8 +45,9 @@ impl ComponentSpec<'_> {
         }
         let file = self.package.replace('-', "_") + ".wasm";
         let module = fs::read(self.target_dir.join(TARGET).join("release").join(file))?;
-        let encoder = wit_component::ComponentEncoder::default().validate(true);
-        Ok(encoder.module(&module)?.encode()?)
+        let mut encoder = wit_component::ComponentEncoder::default();
+        encoder.validate(true).module(&module)?;
+        Ok(encoder.encode()?)
     }
 
     fn cargo(&self) -> Result<Command, Box<dyn Error>> {

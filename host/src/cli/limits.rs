@@ -24,7 +24,7 @@ pub struct Limits {
     #[arg(long, env, hide_env_values = true, value_name = "TIME", default_value = "1s", value_parser = parse_timeout)]
     pub request_timeout: Duration,
 
-    /// Linear memory of one instance
+    /// Memory of one instance, and of what the host holds for it
     #[arg(long, env, hide_env_values = true, value_name = "SIZE", default_value = "8MiB", value_parser = parse_memory)]
     pub max_memory: usize,
 
