@@ -13,11 +13,10 @@ HOST = $(shell rustc --print host-tuple)
 version_and_commit = export APP_VERSION="$${APP_VERSION:-$$(< VERSION.txt)}" \
 	COMMIT_SHA="$${COMMIT_SHA:-$$(git rev-parse HEAD)}"
 
-# Tools that cargo builds from source into target/tools. The first four belong to the image build.
+# Tools that cargo builds from source into target/tools. The first three belong to the image build.
 DENY := cargo-deny@0.20.2
 AUDITABLE := cargo-auditable@0.7.4
 LLVM_COV := cargo-llvm-cov@0.9.1
-CYCLONEDX := cargo-cyclonedx@0.5.9
 FUZZ := cargo-fuzz@0.13.2
 OHA := oha@1.16.0
 tool = target/tools/.$(1)
@@ -36,10 +35,10 @@ image = $(if $(CHECKING),,image)
 RUSTSEC := https://github.com/RustSec/advisory-db
 ADVISORY_DB ?= $(RUSTSEC)
 
-.PHONY: help run test lint coverage audit component standalone binary sbom image reproduce vendor check scan bench \
+.PHONY: help run test lint coverage audit component standalone binary image reproduce vendor check scan bench \
 	fuzz release tools dependencies $(addprefix test-,stock ops load instructions stress deploy manifests image gates api oci)
 
-help: ## List the targets
+help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p; s/^#: \([^ ]*\) */\1\t/p' Makefile | expand -t 14
 
 run: $(TOOLCHAIN) ## Serve /status of this checkout on port 5000
@@ -68,9 +67,8 @@ component: standalone ## Build target/component.wasm and target/component-standa
 	cargo build --locked --package status-host
 standalone: $(TOOLCHAIN)
 	$(version_and_commit); cargo run --locked --package standalone
-binary: $(TOOLCHAIN) $(call tool,$(AUDITABLE)) ## Build the release binary, target/status-host: static, no compiler
+binary: $(TOOLCHAIN) $(call tool,$(AUDITABLE)) ## Build target/status-host as it ships: static, no compiler; write target/sbom
 	ci/build-binary $(HOST)
-sbom: $(TOOLCHAIN) $(call tool,$(CYCLONEDX)) ## Write the SBOMs of host and component to target/sbom
 	ci/sbom $(HOST)
 image: ## Build the image with ./build.sh and copy its artifacts to target/image; needs Docker
 	ARTIFACTS=target/image ./build.sh $(BUILD_ARGUMENTS)
@@ -125,7 +123,7 @@ release: ## Turn main into release VERSION=x.y.z: a commit and a tag, without a 
 	@ci/release "$(VERSION)"
 
 # For the Dockerfile: its tools, then everything that only the manifests determine.
-tools: $(TOOLCHAIN) $(foreach name,$(DENY) $(AUDITABLE) $(LLVM_COV) $(CYCLONEDX),$(call tool,$(name)))
+tools: $(TOOLCHAIN) $(foreach name,$(DENY) $(AUDITABLE) $(LLVM_COV),$(call tool,$(name)))
 	rm -rf target/tools/build
 dependencies: lint binary
 	cargo build --locked --package standalone

@@ -1,11 +1,12 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # the scripts that source it use $address and $admin
-# Shared by the tests in this directory. Sets $work, a directory that is removed on exit.
+# Shared by the tests in this directory. Sets $work, a directory. On exit it is removed, and background jobs are killed.
 
 failed=0
 work=$(mktemp -d)
 containers=()
 finish() {
+    jobs -p | xargs --no-run-if-empty kill 2> /dev/null || true
     [ ${#containers[@]} = 0 ] || docker rm --force --volumes "${containers[@]}" > /dev/null
     rm -rf "$work"
 }
@@ -32,6 +33,17 @@ start() {
     address=$(docker port "$container" 5000/tcp)
     admin=$(docker port "$container" 9090/tcp)
     curl --silent --fail --output /dev/null --retry 60 --retry-all-errors --retry-delay 1 "http://$admin/readyz"
+}
+
+# wait_for_address <log> <regular expression>: sets $address to the first group, once the log of a server matches.
+wait_for_address() {
+    touch "$1" # the server may not have created it yet
+    for _ in $(seq 600); do
+        address=$(sed -nE "s|.*$2.*|\1|p" "$1")
+        [ -z "$address" ] || return 0
+        sleep 0.1
+    done
+    cat "$1" >&2 && return 1
 }
 
 summary() {
