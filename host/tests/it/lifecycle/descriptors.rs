@@ -1,6 +1,8 @@
 //! Exhausted file descriptors.
 
-use crate::support::{TestServer, assert_refused, eventually, status_host_after, with_fd_limit};
+use crate::support::component::compiled_probe;
+use crate::support::seccomp::with_failing_calls;
+use crate::support::{TestServer, assert_refused, eventually, run, status_host_after, with_fd_limit};
 
 #[test]
 fn server_recovers_from_exhausted_file_descriptors() {
@@ -61,7 +63,14 @@ fn soft_fd_limit_is_raised_to_the_hard_limit() {
 }
 
 #[test]
-fn too_few_descriptors_for_the_memory_image_are_reported() {
-    let output = with_fd_limit(5).output().unwrap();
+fn memory_image_that_cannot_be_created_is_reported() {
+    let options = [
+        "--listen",
+        "127.0.0.1:0",
+        "--allow-precompiled",
+        "--component",
+        compiled_probe(),
+    ];
+    let output = with_failing_calls(&[libc::SYS_memfd_create], libc::EMFILE, || run(&options, &[]));
     assert_refused(&output, 1, &["cannot create the memory image", "ulimit -n"]);
 }
