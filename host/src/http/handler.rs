@@ -42,10 +42,8 @@ impl Handler {
             }
             None => {
                 let record = self.recorder.start(&request);
-                let response = match whole(request).await {
-                    Ok(request) => self.invoke(request, &record).await,
-                    Err(rejection) => reject(rejection),
-                };
+                let respond = async { Ok(self.invoke(whole(request).await?, &record).await) };
+                let response = respond.await.unwrap_or_else(reject);
                 (record, response)
             }
         };

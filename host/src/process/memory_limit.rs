@@ -10,6 +10,9 @@ const HIERARCHIES: [(&str, &str, &str); 2] = [
     ("memory", "sys/fs/cgroup/memory", "memory.limit_in_bytes"),
 ];
 
+/// Without a limit, cgroup v1 reports a number of this size.
+const UNLIMITED: u64 = 1 << 60;
+
 /// The lowest limit of the groups that this process is in; `None` without one. Reads files: call it before Landlock.
 pub(crate) fn memory_limit() -> Option<u64> {
     limit_below(Path::new("/"))
@@ -29,7 +32,7 @@ fn limit_below(root: &Path) -> Option<u64> {
             .map(move |group| root.join(mount).join(group).join(file));
         groups.filter_map(|file| fs::read_to_string(file).ok()?.trim().parse().ok())
     });
-    limits.min()
+    limits.min().filter(|limit| *limit < UNLIMITED)
 }
 
 /// The path in a line of `/proc/self/cgroup`, such as `8:memory:/a/b`, if the line is about `controller`.
@@ -69,6 +72,7 @@ mod tests {
                 Some(6),
             ),
             ("", &[], None),
+            (v1, &[("memory/memory.limit_in_bytes", "9223372036854771712\n")], None),
         ] {
             let root = tempfile::tempdir().unwrap();
             let write = |path: &str, content: &str| {

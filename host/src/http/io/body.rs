@@ -77,33 +77,27 @@ enum State {
 }
 
 impl BodyDecoder {
-    /// A decoder for a body of at most `max` bytes that appends to `buffer`, which ends with the head; `None` if there
-    /// is no body.
-    pub(super) fn new(framing: BodyFraming, max: usize, buffer: &mut BytesMut) -> Result<Option<Self>, Rejection> {
-        let (state, allowance) = match framing {
-            BodyFraming::None => return Ok(None),
-            BodyFraming::Chunked => (Size(None), max),
-            BodyFraming::Length(length) => {
-                let length = usize::try_from(length).unwrap_or(usize::MAX);
-                (
-                    Data(length as u64),
-                    Some(length).filter(|length| *length <= max).ok_or(TOO_LARGE)?,
-                )
-            }
+    /// A decoder for a body of at most `max` bytes that appends to `buffer`, which ends with the head.
+    pub(super) fn new(framing: BodyFraming, max: usize, buffer: &mut BytesMut) -> Result<Self, Rejection> {
+        let (state, allowance) = if let BodyFraming::Length(length) = framing {
+            let allowance = usize::try_from(length).ok().filter(|length| *length <= max);
+            (Data(length), allowance.ok_or(TOO_LARGE)?)
+        } else {
+            (Size(None), max)
         };
         let is_chunked = framing == BodyFraming::Chunked;
         let placeholder = if is_chunked { CHUNK_SIZE } else { &[] };
         let start = buffer.len() + placeholder.len();
         let max_buffer = start + allowance + CHUNK_END.len();
         extend(buffer, placeholder, max_buffer);
-        Ok(Some(Self {
+        Ok(Self {
             state,
             is_chunked,
             allowance,
             skipped: 0,
             start,
             max_buffer,
-        }))
+        })
     }
 
     /// Appends the content of `input` to `buffer`. Returns whether the body is complete.

@@ -46,7 +46,7 @@ impl<T> ValidatingReader<T> {
         let received = self.buffer.split_off(end);
         let is_expected = head::take_expectation(&mut self.buffer);
         match BodyDecoder::new(framing, self.limits.max_body, &mut self.buffer) {
-            Ok(body) => self.body = body,
+            Ok(body) => self.body = Some(body),
             Err(rejection) => return self.reject_body(rejection),
         }
         self.state = ReadState::Body;

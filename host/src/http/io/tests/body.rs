@@ -114,3 +114,11 @@ async fn extensions_and_trailers_are_limited() {
         assert_eq!(connection.rejected_with(), Some(StatusCode::BAD_REQUEST), "{body}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn expectation_of_http_1_0_is_ignored() {
+    let mut connection = Connection::new();
+    let request = b"POST / HTTP/1.0\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 1\r\n\r\na";
+    connection.send(request).await;
+    assert_eq!(connection.read().await, request);
+}

@@ -235,3 +235,12 @@ async fn client_that_closes_ends_the_input() {
     assert_eq!(connection.read().await, b"");
     assert_eq!(connection.rejected_with(), None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn request_on_a_connection_that_was_closed_for_another_is_not_read() {
+    let mut connection = Connection::new();
+    let idle = connection.close.idle(std::time::Instant::now());
+    assert!(connection.close.close_idle(idle.unwrap().1));
+    connection.send(HEAD).await;
+    assert_eq!(connection.read().await, b"");
+}
