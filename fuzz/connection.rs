@@ -7,7 +7,7 @@ use status_host::cli::{self, Cli};
 use status_host::http::{Admission, ConnectionLimits, Http1Server, RequestRecorder};
 use status_host::logging::Sampler;
 use status_host::metrics::{Metrics, MetricsRegistry};
-use status_host::sandbox::{self, GuestEnv, InvokeError, Limits, Sandbox};
+use status_host::sandbox::{self, GuestEnv, InvokeError, Limits, MachineCode, Sandbox};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex, split};
 use tokio::runtime::{Builder, Runtime};
 
@@ -18,7 +18,7 @@ pub fn service() -> (Runtime, Http1Server) {
         panic!("invalid arguments")
     };
     let engine = sandbox::engine(serve.limits.max_concurrency).unwrap();
-    let component = sandbox::load(&engine, None).unwrap();
+    let component = sandbox::load(&engine, None, MachineCode::Denied).unwrap();
     let env = GuestEnv::new("1".to_owned(), "2".to_owned());
     let limits = Limits {
         timeout: serve.limits.request_timeout,

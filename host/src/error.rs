@@ -63,7 +63,11 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Cli(_) | Self::GuestEnv(_) | Self::Component(_) | Self::WarmUp { .. } => 2,
+            Self::Cli(_)
+            | Self::GuestEnv(_)
+            | Self::Component(_)
+            | Self::WarmUp { .. }
+            | Self::Listen(ListenError::Count(_)) => 2,
             Self::Listen(_) | Self::Unhealthy { .. } | Self::Lockdown(_) | Self::Os { .. } => 1,
         }
     }

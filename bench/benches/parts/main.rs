@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::Request;
 use status_component::status::{self, Method};
-use status_host::sandbox::{self, GuestEnv, Limits, Sandbox};
+use status_host::sandbox::{self, GuestEnv, Limits, MachineCode, Sandbox};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::stock::Stock;
@@ -89,7 +89,7 @@ fn median(mut samples: Vec<Duration>) -> f64 {
 
 fn sandbox() -> Sandbox {
     let engine = sandbox::engine(1).expect("an engine");
-    let component = sandbox::load(&engine, None).expect("the embedded component");
+    let component = sandbox::load(&engine, None, MachineCode::Denied).expect("the embedded component");
     let [(_, version), (_, commit)] = VARIABLES;
     let env = GuestEnv::new(version.to_owned(), commit.to_owned());
     let sandbox = Sandbox::new(&component, env, LIMITS).expect("a sandbox");

@@ -4,7 +4,7 @@
 //! | path | response |
 //! |---|---|
 //! | `/metrics` | all metrics, in the Prometheus text format or in OpenMetrics |
-//! | `/livez` | 200 while the process runs |
+//! | `/livez` | 200 while the service runtime is not stuck |
 //! | `/readyz` | 200 while the service accepts requests: from the first instance until the drain begins |
 //! | `/buildinfo` | versions and the component, as JSON |
 
@@ -26,24 +26,24 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::Serialize;
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;
-use tokio::task::AbortHandle;
-use tokio::time::{sleep, timeout};
+use tokio::task::{JoinHandle, yield_now};
+use tokio::time::{Instant, timeout, timeout_at};
 use tracing::warn;
 
 use crate::metrics::MetricsRegistry;
-use crate::process::Readiness;
+use crate::process::{Heartbeat, Readiness, accept_backoff};
 
-/// The maximum number of open connections. Scrapes and probes are few and short. Above the limit the oldest connection
+/// The maximum number of open connections. Scrapes and probes are few and short. For a further one the oldest connection
 /// is closed, so that a client that holds connections cannot lock others out.
 pub(crate) const MAX_CONNECTIONS: usize = 32;
+
+/// The time that a connection has at least: enough for a request and its response. Further ones wait in the kernel.
+const MIN_CONNECTION_TIME: Duration = Duration::from_millis(250);
 
 /// The time limit for a connection, which carries one request.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 const MAX_HEAD_BYTES: usize = 16 * 1024;
-
-/// The pause after a failed accept.
-const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
 /// The versions of the host and of the component.
 #[derive(Clone, Debug, Serialize)]
@@ -75,6 +75,7 @@ impl BuildInfo {
 pub(crate) struct AdminServer {
     pub(crate) registry: MetricsRegistry,
     pub(crate) readiness: Readiness,
+    pub(crate) heartbeat: Heartbeat,
     pub(crate) build_info: BuildInfo,
 }
 
@@ -96,22 +97,19 @@ impl AdminServer {
     }
 
     async fn serve(self: Arc<Self>, listener: &tokio::net::TcpListener) -> ! {
-        let mut open = VecDeque::with_capacity(MAX_CONNECTIONS);
+        let mut open = OpenConnections::default();
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => {
-                    open.retain(|connection: &AbortHandle| !connection.is_finished());
-                    if open.len() == MAX_CONNECTIONS {
-                        let oldest = open.pop_front();
-                        oldest.iter().for_each(AbortHandle::abort);
-                    }
+                    open.make_room().await;
                     let server = Arc::clone(&self);
-                    let connection = tokio::spawn(async move { server.serve_connection(stream).await });
-                    open.push_back(connection.abort_handle());
+                    open.spawn(async move { server.serve_connection(stream).await });
+                    // Lets the connection read and respond before the next is accepted.
+                    yield_now().await;
                 }
                 Err(error) => {
                     warn!(%error, "accept failed on the admin port");
-                    sleep(ACCEPT_BACKOFF).await;
+                    accept_backoff(&error).await;
                 }
             }
         }
@@ -130,5 +128,28 @@ impl AdminServer {
             .serve_connection(TokioIo::new(stream), service);
         // Disconnects and timeouts concern only the client.
         let _ = timeout(CONNECTION_TIMEOUT, connection).await;
+    }
+}
+
+/// The open connections, oldest first.
+#[derive(Default)]
+struct OpenConnections(VecDeque<(Instant, JoinHandle<()>)>);
+
+impl OpenConnections {
+    fn spawn(&mut self, connection: impl Future<Output = ()> + Send + 'static) {
+        self.0.push_back((Instant::now(), tokio::spawn(connection)));
+    }
+
+    /// Waits until there is room for a connection. Closes the oldest one, unless it is too young.
+    async fn make_room(&mut self) {
+        self.0.retain(|(_, connection)| !connection.is_finished());
+        if self.0.len() < MAX_CONNECTIONS {
+            return;
+        }
+        if let Some((accepted, mut oldest)) = self.0.pop_front()
+            && timeout_at(accepted + MIN_CONNECTION_TIME, &mut oldest).await.is_err()
+        {
+            oldest.abort();
+        }
     }
 }

@@ -17,7 +17,7 @@ impl AdminServer {
         let is_allowed = matches!(*request.method(), Method::GET | Method::HEAD);
         let mut response = match request.uri().path() {
             "/livez" | "/readyz" | "/metrics" | "/buildinfo" if !is_allowed => method_not_allowed(),
-            "/livez" => text(StatusCode::OK, "ok\n"),
+            "/livez" => self.livez(),
             "/readyz" => self.readyz(),
             "/metrics" => self.metrics(request),
             "/buildinfo" => self.build_info(),
@@ -27,6 +27,14 @@ impl AdminServer {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         response
+    }
+
+    fn livez(&self) -> Response<Full<Bytes>> {
+        if self.heartbeat.is_alive() {
+            text(StatusCode::OK, "ok\n")
+        } else {
+            text(StatusCode::SERVICE_UNAVAILABLE, "stuck\n")
+        }
     }
 
     fn readyz(&self) -> Response<Full<Bytes>> {

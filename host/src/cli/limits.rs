@@ -46,10 +46,10 @@ pub struct Limits {
         value_parser = parse_body_size)]
     pub max_body: usize,
 
-    /// Open connections; further ones get 503
-    #[arg(long, env, hide_env_values = true, value_name = "COUNT", default_value_t = 16_384,
+    /// Open connections; further ones get 503; by default as many as fit
+    #[arg(long, env, hide_env_values = true, value_name = "COUNT",
         value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub max_connections: u32,
+    pub max_connections: Option<u32>,
 
     /// Time to keep accepting after the first signal, while /readyz returns 503
     ///

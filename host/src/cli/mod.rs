@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use clap::builder::BoolishValueParser;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -89,6 +90,10 @@ pub struct ComponentArg {
     /// Component to use instead of the embedded one
     #[arg(long, env = "COMPONENT", hide_env_values = true, value_name = "FILE")]
     component: Option<OsString>,
+
+    /// Accept a precompiled component, which runs as machine code
+    #[arg(long, env, hide_env_values = true, value_parser = BoolishValueParser::new())]
+    pub allow_precompiled: bool,
 }
 
 /// The other commands.

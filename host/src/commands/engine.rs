@@ -1,11 +1,12 @@
-//! The engine, with its error as an [`Error`].
+//! What the commands share: the engine, with its error as an [`Error`], and `--allow-precompiled`.
 
 use std::io;
 
 use wasmtime::Engine;
 
+use crate::cli::ComponentArg;
 use crate::error::Error;
-use crate::sandbox;
+use crate::sandbox::{self, MachineCode};
 
 /// For a command with one instance.
 pub(super) const ADDRESS_SPACE: &str = "raise the limit of address space (ulimit -v)";
@@ -14,4 +15,13 @@ pub(super) const ADDRESS_SPACE: &str = "raise the limit of address space (ulimit
 pub(super) fn engine(instances: u32, remedy: &'static str) -> Result<Engine, Error> {
     let engine = sandbox::engine(instances).map_err(|error| io::Error::other(format!("{error:#}")));
     engine.map_err(Error::os("reserve the memory of the instance pool", remedy))
+}
+
+/// Whether the operator allows machine code.
+pub(super) fn machine_code(component: &ComponentArg) -> MachineCode {
+    if component.allow_precompiled {
+        MachineCode::Allowed
+    } else {
+        MachineCode::Denied
+    }
 }

@@ -1,11 +1,9 @@
 //! `status-host inspect`: the digest, imports and exports of a component, and what the host provides.
 
-use std::path::Path;
-
 use serde::Serialize;
 
-use super::engine::{ADDRESS_SPACE, engine};
-use crate::cli::replace_control_chars;
+use super::engine::{ADDRESS_SPACE, engine, machine_code};
+use crate::cli::{ComponentArg, replace_control_chars};
 use crate::error::Error;
 use crate::sandbox::{self, GuestEnv, LoadedComponent};
 
@@ -25,10 +23,10 @@ struct Import {
     allowed: bool,
 }
 
-/// The report on the component in `file`, or on the embedded one, as text or JSON. Imports that the host would refuse
-/// are no error here.
-pub(super) fn run(file: Option<&Path>, json: bool) -> Result<String, Error> {
-    let component = sandbox::load(&engine(1, ADDRESS_SPACE)?, file)?;
+/// The report on the component, as text or JSON. It makes no instance, so that no code of the component runs. Imports that
+/// the host would refuse are no error here.
+pub(super) fn run(component: &ComponentArg, json: bool) -> Result<String, Error> {
+    let component = sandbox::load(&engine(1, ADDRESS_SPACE)?, component.file(), machine_code(component))?;
     let report = Report::new(&component);
     Ok(if json { report.json() } else { report.text() })
 }

@@ -19,7 +19,7 @@ use crate::error::Error;
 pub fn run(cli: &Cli) -> Result<(), Error> {
     match &cli.command {
         None => serve::run(&cli.serve),
-        Some(Command::Inspect { json, component }) => print(&inspect::run(component.file(), *json)?),
+        Some(Command::Inspect { json, component }) => print(&inspect::run(component, *json)?),
         Some(Command::Compile { file, output }) => compile::run(file, output),
         Some(Command::Healthcheck { listen }) => healthcheck::run(listen.address()?),
     }

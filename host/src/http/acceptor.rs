@@ -10,12 +10,10 @@ use tokio::time::sleep;
 use tracing::{info, warn};
 
 use super::connection::Http1Server;
+use super::connections::{Connections, Room};
 use super::io::Admission;
 use crate::metrics::{Metrics, Refusal};
-use crate::process::{BACKLOG, ConnectionCapacity, Phase, Readiness, Signals};
-
-/// The pause after a failed accept. Its usual cause, a lack of file descriptors, does not pass at once.
-const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+use crate::process::{BACKLOG, ConnectionCapacity, Phase, Readiness, Signals, accept_backoff};
 
 /// Failed accepts after which the rest of the backlog is abandoned.
 const MAX_BACKLOG_RETRIES: usize = 5;
@@ -33,7 +31,7 @@ pub(crate) struct DrainLimits {
 pub(crate) struct Acceptor {
     server: Arc<Http1Server>,
     capacity: ConnectionCapacity,
-    connections: Arc<Semaphore>,
+    connections: Arc<Connections>,
     overload: Arc<Semaphore>,
     limits: DrainLimits,
     readiness: Readiness,
@@ -49,7 +47,7 @@ impl Acceptor {
         Self {
             server: Arc::new(server),
             capacity,
-            connections: Arc::new(Semaphore::new(capacity.connections as usize)),
+            connections: Arc::new(Connections::new(capacity.connections)),
             overload: Arc::new(Semaphore::new(capacity.overload as usize)),
             limits,
             readiness,
@@ -75,7 +73,7 @@ impl Acceptor {
         }
         self.server.shut_down();
         self.drain_backlog(listener).await;
-        let connections = self.capacity.connections as usize - self.connections.available_permits();
+        let connections = self.connections.count();
         info!(signal, connections, "draining");
         let timeout = self.limits.timeout;
         tokio::select! {
@@ -92,7 +90,7 @@ impl Acceptor {
                 Err(error) => {
                     self.metrics().accept_failures.inc();
                     warn!(%error, "accept failed");
-                    sleep(ACCEPT_BACKOFF).await;
+                    accept_backoff(&error).await;
                 }
             }
         }
@@ -116,7 +114,7 @@ impl Acceptor {
                     self.metrics().accept_failures.inc();
                     warn!(%error, "accepting the backlog failed");
                     let Some(_) = retries.next() else { return };
-                    sleep(ACCEPT_BACKOFF).await;
+                    accept_backoff(&error).await;
                 }
             }
         }
@@ -124,30 +122,45 @@ impl Acceptor {
 
     fn spawn_connection(&self, stream: TcpStream) {
         self.metrics().connections_accepted.inc();
-        let permit = |semaphore: &Arc<Semaphore>| Arc::clone(semaphore).try_acquire_owned().ok();
-        let (permit, admission) = if let Some(permit) = permit(&self.connections) {
-            (permit, Admission::Admitted)
-        } else if let Some(permit) = permit(&self.overload) {
+        // Fails if the client has gone, which serving will notice.
+        let _ = stream.set_nodelay(true);
+        if let Some(room) = self.connections.free_room().or_else(|| self.make_room()) {
+            self.spawn_admitted(stream, room);
+        } else if let Ok(permit) = Arc::clone(&self.overload).try_acquire_owned() {
             self.metrics().count_refusal(Refusal::Limit);
-            (permit, Admission::Overloaded)
+            let server = Arc::clone(&self.server);
+            tokio::spawn(async move {
+                server.serve(stream, Admission::Overloaded).await;
+                drop(permit);
+            });
         } else {
             self.metrics().count_refusal(Refusal::Flood);
-            return;
-        };
-        let (server, open) = (Arc::clone(&self.server), self.metrics().connections_open.clone());
-        open.inc_by(i64::from(admission == Admission::Admitted));
-        tokio::spawn(async move {
-            // Fails if the client has gone, which serving will notice.
-            let _ = stream.set_nodelay(true);
-            server.serve(stream, admission).await;
-            open.dec_by(i64::from(admission == Admission::Admitted));
-            drop(permit);
+        }
+    }
+
+    /// Closes an idle connection.
+    fn make_room(&self) -> Option<Room> {
+        let room = self.connections.make_room()?;
+        self.metrics().connections_evicted.inc();
+        Some(room)
+    }
+
+    fn spawn_admitted(&self, stream: TcpStream, room: Room) {
+        let (server, connections) = (Arc::clone(&self.server), Arc::clone(&self.connections));
+        self.connections.register(|close, registration| {
+            let serve = async move {
+                let _registration = registration;
+                let _permit = connections.permit(room).await;
+                let _open = server.metrics().open_connection();
+                server.serve_until(close, stream, Admission::Admitted).await;
+            };
+            tokio::spawn(serve).abort_handle()
         });
     }
 
     /// Waits until every connection has returned its permit.
     async fn all_closed(&self) {
-        let _ = self.connections.acquire_many(self.capacity.connections).await;
+        self.connections.all_closed().await;
         let _ = self.overload.acquire_many(self.capacity.overload).await;
     }
 

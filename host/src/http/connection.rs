@@ -1,7 +1,8 @@
 //! One connection, from accept to close.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,15 +14,21 @@ use tokio::sync::watch;
 
 use super::handler::Handler;
 use super::head::MAX_HEAD_BYTES;
-use super::io::{Admission, CloseState, ReadTimeouts, TimeoutWriter, ValidatingReader};
+use super::io::{Admission, CloseState, ReadLimits, TimeoutWriter, ValidatingReader};
 use super::request_record::RequestRecorder;
 use crate::metrics::Metrics;
+use crate::process::SOCKET_MEMORY;
 use crate::sandbox::{InvokeError, Sandbox};
 
-/// Memory of one connection in the worst known case, in bytes: long header names, a chunked body and trailers at once.
-/// Measured, without a response that the client does not read. The memory limits of the manifests are checked against
-/// it.
-pub const MAX_CONNECTION_MEMORY: usize = 135 * 1024;
+/// Memory of the process for one connection without a body, in bytes: hyper's buffers, the task, and a head of 16 KiB.
+const BASE_MEMORY: usize = 48 * 1024;
+
+/// Memory of one connection in the worst case, in bytes, without a response of more than a few KiB that the client does
+/// not read. The default of `--max-connections` and the manifests follow from it.
+#[must_use]
+pub const fn connection_memory(max_body: usize) -> usize {
+    BASE_MEMORY + SOCKET_MEMORY + max_body
+}
 
 /// The HTTP server: the state that all connections share.
 pub struct Http1Server {
@@ -50,8 +57,6 @@ impl Http1Server {
                 sandbox,
                 recorder,
                 local_addr,
-                body_timeout: limits.client_timeout,
-                max_body: limits.max_body,
             },
             limits,
             shutdown: watch::Sender::new(false),
@@ -83,36 +88,56 @@ impl Http1Server {
     where
         T: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        let close = Arc::new(CloseState::default());
-        let timeouts = ReadTimeouts {
-            header: self.limits.client_timeout,
+        self.serve_until(Arc::new(CloseState::new(Arc::default())), stream, admission)
+            .await;
+    }
+
+    /// As [`Http1Server::serve`], with a close state that others share.
+    pub(super) async fn serve_until<T>(&self, close: Arc<CloseState>, stream: T, admission: Admission)
+    where
+        T: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
+        let limits = ReadLimits {
+            client: self.limits.client_timeout,
             keep_alive: self.limits.idle_timeout,
+            max_body: self.limits.max_body,
+            admission,
         };
         let writer = TimeoutWriter::new(stream, Arc::clone(&close), self.limits.client_timeout);
-        let reader = ValidatingReader::new(writer, Arc::clone(&close), timeouts);
+        let reader = ValidatingReader::new(writer, Arc::clone(&close), limits);
         let mut connection = pin!(
             http1::Builder::new()
                 // A client that has shut down its writing side may still read. It also keeps hyper from reading ahead
                 // while a request is in flight.
                 .half_close(true)
-                // The reader has the timeout and the limit; the buffer fits what it releases.
+                // The reader has the timeout and the limit; the buffer fits one head.
                 .header_read_timeout(None)
-                .max_buf_size(2 * MAX_HEAD_BYTES)
+                .max_buf_size(MAX_HEAD_BYTES)
                 .serve_connection(
                     TokioIo::new(reader),
                     // Boxed, so that an idle connection does not hold the memory of a handler.
                     service_fn(|request| Box::pin(self.handler.handle(&close, admission, request))),
                 )
+                // hyper would not shut down a connection whose client requests an upgrade.
+                .without_shutdown()
         );
         let mut shutdown = self.shutdown.subscribe();
-        // An error means that the client disconnected or was too slow.
-        tokio::select! {
+        let served = tokio::select! {
             biased;
-            _ = shutdown.wait_for(|shutdown| *shutdown) => {}
-            _ = &mut connection => return,
+            _ = shutdown.wait_for(|shutdown| *shutdown) => None,
+            served = &mut connection => Some(served),
+        };
+        let served = if let Some(served) = served {
+            served
+        } else {
+            close.begin_shutdown();
+            // Not `graceful_shutdown` of hyper, which drops a request that has arrived but has not been read.
+            connection.await
+        };
+        // An error means that the client disconnected or was too slow.
+        if let Ok(parts) = served {
+            let mut stream = parts.io.into_inner();
+            let _ = poll_fn(|context| Pin::new(&mut stream).poll_shutdown(context)).await;
         }
-        close.begin_shutdown();
-        // Not `graceful_shutdown` of hyper, which drops a request that has arrived but has not been read.
-        let _ = connection.await;
     }
 }

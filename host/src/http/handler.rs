@@ -2,17 +2,15 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::{Body, Incoming};
-use tokio::time::timeout;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use tracing::{debug, error, warn};
 
 use super::head::ensure_host;
-use super::io::{Admission, CloseState};
+use super::io::{Admission, CloseState, INCOMPLETE, RejectedPart};
 use super::problem::{Rejection, problem, with_connection_close, with_retry_after};
 use super::request_record::{RequestRecord, RequestRecorder};
 use crate::sandbox::{InvokeError, Sandbox};
@@ -25,8 +23,6 @@ pub(super) struct Handler {
     pub(super) sandbox: Sandbox,
     pub(super) recorder: RequestRecorder,
     pub(super) local_addr: SocketAddr,
-    pub(super) body_timeout: Duration,
-    pub(super) max_body: usize,
 }
 
 impl Handler {
@@ -37,57 +33,25 @@ impl Handler {
         admission: Admission,
         request: Request<Incoming>,
     ) -> Result<Response<Full<Bytes>>, Infallible> {
-        let has_body = !request.body().is_end_stream();
-        let (record, response) = if let Some(rejection) = close.rejection() {
-            (self.recorder.start_rejected(), reject(rejection))
-        } else if admission == Admission::Overloaded {
-            let overloaded = Rejection::new(StatusCode::SERVICE_UNAVAILABLE, "too many open connections");
-            (self.recorder.start(&request), with_retry_after(reject(overloaded)))
-        } else {
-            let mut record = self.recorder.start(&request);
-            let buffered = self.buffer_body(request).await;
-            if has_body {
-                record.reset_timer();
+        let (record, response) = match close.rejection() {
+            Some((RejectedPart::Head, rejection)) => (self.recorder.start_rejected(), reject(rejection)),
+            Some((RejectedPart::Body, rejection)) => (self.recorder.start(&request), reject(rejection)),
+            None if admission == Admission::Overloaded => {
+                let overloaded = Rejection::new(StatusCode::SERVICE_UNAVAILABLE, "too many open connections");
+                (self.recorder.start(&request), with_retry_after(reject(overloaded)))
             }
-            let response = match buffered {
-                Ok(request) => self.invoke(request, &record).await,
-                Err(rejection) => reject(rejection),
-            };
-            (record, response)
+            None => {
+                let record = self.recorder.start(&request);
+                let respond = async { Ok(self.invoke(whole(request).await?, &record).await) };
+                let response = respond.await.unwrap_or_else(reject);
+                (record, response)
+            }
         };
         record.finish(&response);
-        if close.close_after_response(admission, has_body) {
+        if close.close_after_response(admission) {
             return Ok(with_connection_close(response));
         }
         Ok(response)
-    }
-
-    /// The request with its whole body, so that no instance waits for a client.
-    async fn buffer_body(&self, request: Request<Incoming>) -> Result<Request<Bytes>, Rejection> {
-        let (head, body) = request.into_parts();
-        if body.is_end_stream() {
-            return Ok(Request::from_parts(head, Bytes::new()));
-        }
-        let too_large = Rejection::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "the request body is larger than the limit",
-        );
-        // Before hyper sends 100 Continue (RFC 9110 section 10.1.1).
-        if body.size_hint().lower() > self.max_body as u64 {
-            return Err(too_large);
-        }
-        match timeout(self.body_timeout, collect_body(Limited::new(body, self.max_body))).await {
-            Ok(Ok(body)) => Ok(Request::from_parts(head, body)),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large),
-            Ok(Err(_)) => Err(Rejection::new(
-                StatusCode::BAD_REQUEST,
-                "the request body is incomplete or contradicts its framing",
-            )),
-            Err(_) => Err(Rejection::new(
-                StatusCode::REQUEST_TIMEOUT,
-                "the request body was not received in time",
-            )),
-        }
     }
 
     async fn invoke(&self, mut request: Request<Bytes>, record: &RequestRecord<'_>) -> Response<Full<Bytes>> {
@@ -121,16 +85,11 @@ fn reject(rejection: Rejection) -> Response<Full<Bytes>> {
     problem(rejection)
 }
 
-/// Collects a body into one buffer: a list of one-byte chunks would take many times its size.
-async fn collect_body<B: Body<Data = Bytes> + Unpin>(mut body: B) -> Result<Bytes, B::Error> {
-    let expected = usize::try_from(body.size_hint().lower()).unwrap_or_default();
-    let mut buffer = BytesMut::with_capacity(expected);
-    while let Some(frame) = body.frame().await {
-        if let Ok(data) = frame?.into_data() {
-            buffer.extend_from_slice(&data);
-        }
-    }
-    Ok(buffer.freeze())
+/// The request with its body, which has arrived completely.
+async fn whole(request: Request<Incoming>) -> Result<Request<Bytes>, Rejection> {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await.map_err(|_| INCOMPLETE)?;
+    Ok(Request::from_parts(head, body.to_bytes()))
 }
 
 fn log_failure(failure: &InvokeError, trace: Option<&str>) {

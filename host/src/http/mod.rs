@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `acceptor` | accepts connections until a signal, then drains them |
 //! | `connection` | one connection, served by hyper |
+//! | `connections` | the open connections; closes an idle one if there is no room for another |
 //! | `io` | the two sides of its stream: request validation, timeouts, close |
 //! | [`head`] | the rules for a request head |
 //! | `handler` | one request, one response |
@@ -12,6 +13,7 @@
 
 mod acceptor;
 mod connection;
+mod connections;
 mod handler;
 pub mod head;
 mod io;
@@ -19,7 +21,7 @@ mod problem;
 mod request_record;
 
 pub(crate) use acceptor::{Acceptor, DrainLimits};
-pub use connection::{ConnectionLimits, Http1Server, MAX_CONNECTION_MEMORY};
+pub use connection::{ConnectionLimits, Http1Server, connection_memory};
 pub use io::Admission;
 pub use problem::Rejection;
 pub use request_record::RequestRecorder;

@@ -105,11 +105,6 @@ impl RequestRecord<'_> {
         self.trace_parent.trace_id()
     }
 
-    /// The body is complete: the time that the client took to send it does not count.
-    pub(super) fn reset_timer(&mut self) {
-        self.start = Instant::now();
-    }
-
     /// Counts and logs the request.
     pub(super) fn finish(self, response: &Response<Full<Bytes>>) {
         let (status, duration) = (response.status(), self.start.elapsed());

@@ -61,10 +61,11 @@ const ALLOWED_ON_THIS_ARCH: &[c_long] = &[libc::SYS_epoll_wait, libc::SYS_poll];
 #[cfg(not(target_arch = "x86_64"))]
 const ALLOWED_ON_THIS_ARCH: &[c_long] = &[];
 
-/// Allowed in kill mode, since Landlock already denies it and a failure is harmless: the allocator of glibc tries to
-/// read
+/// Fail in kill mode too, since that is harmless: the allocator of glibc tries to read
 /// `/proc/sys/vm/overcommit_memory`.
-const LEFT_TO_LANDLOCK: &[c_long] = &[libc::SYS_openat];
+const FAILING: &[c_long] = &[libc::SYS_openat];
+
+const EPERM: SeccompAction = SeccompAction::Errno(libc::EPERM.unsigned_abs());
 
 /// The action for a system call that is not allowed.
 #[derive(Clone, Copy, Debug)]
@@ -77,7 +78,16 @@ pub(super) enum DefaultAction {
 
 /// Restricts all threads of the process to the allowed calls.
 pub(super) fn restrict(default_action: DefaultAction) -> Result<(), Error> {
+    if let DefaultAction::Kill = default_action {
+        // Of two filters, the stricter action applies, and to fail is stricter than to be allowed.
+        seccompiler::apply_filter_all_threads(&failing()?)?;
+    }
     seccompiler::apply_filter_all_threads(&filter(default_action)?)
+}
+
+fn failing() -> Result<BpfProgram, BackendError> {
+    let rules = FAILING.iter().map(|call| (*call, Vec::new())).collect();
+    SeccompFilter::new(rules, SeccompAction::Allow, EPERM, ARCH.try_into()?)?.try_into()
 }
 
 fn filter(default_action: DefaultAction) -> Result<BpfProgram, BackendError> {
@@ -107,9 +117,9 @@ fn filter(default_action: DefaultAction) -> Result<BpfProgram, BackendError> {
     allow(libc::SYS_mmap, vec![arg_lacks_flag(2, PROT_EXEC)?])?;
     allow(libc::SYS_mprotect, vec![arg_lacks_flag(2, PROT_EXEC)?])?;
     let default_action = match default_action {
-        DefaultAction::Fail => SeccompAction::Errno(libc::EPERM.unsigned_abs()),
+        DefaultAction::Fail => EPERM,
         DefaultAction::Kill => {
-            rules.extend(LEFT_TO_LANDLOCK.iter().map(any));
+            rules.extend(FAILING.iter().map(any));
             SeccompAction::KillProcess
         }
     };

@@ -4,6 +4,7 @@
 //! does not finish in time, and that panics if standard output is closed.
 
 mod cloud_json;
+mod rate_limit;
 mod sampler;
 mod traceparent;
 
@@ -19,6 +20,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use cloud_json::CloudLoggingFormat;
+use rate_limit::RateLimit;
 
 pub use sampler::Sampler;
 pub(crate) use traceparent::TraceParent;
@@ -65,12 +67,12 @@ pub(crate) struct LogGuard(LogWriter);
 /// Starts the log thread and installs the log as the global subscriber.
 ///
 /// Events that cannot be written are dropped and counted in `dropped_events`: a log collector that stalls or exits must
-/// not stop the service.
+/// not stop the service. Those over the rate limit are counted in `suppressed`.
 ///
 /// # Errors
 ///
 /// If the thread cannot be started.
-pub(crate) fn start(settings: Settings, dropped_events: Counter) -> io::Result<LogGuard> {
+pub(crate) fn start(settings: Settings, dropped_events: Counter, suppressed: Counter) -> io::Result<LogGuard> {
     let (sender, receiver) = sync_channel(QUEUE_CAPACITY);
     let unwritten_events = dropped_events.clone();
     thread::Builder::new()
@@ -83,7 +85,9 @@ pub(crate) fn start(settings: Settings, dropped_events: Counter) -> io::Result<L
         .with_target(false)
         .with_ansi(false)
         .log_internal_errors(false);
-    let levels = tracing_subscriber::registry().with(settings.levels);
+    let levels = tracing_subscriber::registry()
+        .with(settings.levels)
+        .with(RateLimit::new(suppressed));
     // Fails if a program that embeds the host has installed a subscriber, which then stays in use.
     let _ = match settings.format {
         Format::Text => levels.with(events).try_init(),

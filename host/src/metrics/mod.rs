@@ -39,10 +39,22 @@ pub struct Metrics {
     pub(crate) connections_open: Gauge,
     /// Includes connections over the limit.
     pub(crate) connections_accepted: Counter,
+    /// Idle ones that were closed to admit others.
+    pub(crate) connections_evicted: Counter,
     pub(crate) accept_failures: Counter,
     pub(crate) dropped_events: Counter,
+    pub(crate) suppressed_events: Counter,
     pub(crate) sandbox: SandboxMetrics,
     refused: Family<Label, Counter>,
+}
+
+/// A connection that counts as open.
+pub(crate) struct OpenConnection(Gauge);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 impl Refusal {
@@ -69,8 +81,10 @@ impl Metrics {
             requests_in_flight: Gauge::default(),
             connections_open: Gauge::default(),
             connections_accepted: Counter::default(),
+            connections_evicted: Counter::default(),
             accept_failures: Counter::default(),
             dropped_events: Counter::default(),
+            suppressed_events: Counter::default(),
             sandbox: SandboxMetrics::register(registry, failure_kinds),
             refused: preregister(
                 registry,
@@ -85,6 +99,11 @@ impl Metrics {
             "log_events_dropped",
             "Log events dropped because the queue was full or writing to standard error failed",
             metrics.dropped_events.clone(),
+        );
+        registry.register(
+            "log_events_suppressed",
+            "Warnings and errors not logged because the same message was logged too often within a second",
+            metrics.suppressed_events.clone(),
         );
         metrics
     }
@@ -121,10 +140,21 @@ impl Metrics {
             self.connections_accepted.clone(),
         );
         registry.register(
+            "connections_evicted",
+            "Idle connections closed at the connection limit, each to admit a new one",
+            self.connections_evicted.clone(),
+        );
+        registry.register(
             "accept_failures",
             "Failed attempts to accept a connection, for example because file descriptors ran out",
             self.accept_failures.clone(),
         );
+    }
+
+    /// Counts a connection as open until the guard is dropped.
+    pub(crate) fn open_connection(&self) -> OpenConnection {
+        self.connections_open.inc();
+        OpenConnection(self.connections_open.clone())
     }
 
     /// Counts a connection over the limit.

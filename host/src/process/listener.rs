@@ -1,13 +1,21 @@
 //! The listening sockets of the service and of the admin port.
 
-use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::{env, io, process};
 
 use listenfd::ListenFd;
 use socket2::{Domain, SockRef, Socket, Type};
 
 /// Connections that wait in the kernel to be accepted; `net.core.somaxconn` may lower it.
 pub(crate) const BACKLOG: u16 = 4096;
+
+/// Bytes that the kernel stores of what has not been read or sent. It counts its own structures as well, and therefore
+/// doubles the value (socket(7)).
+const SOCKET_BUFFER: usize = 16 * 1024;
+
+/// Memory of the kernel for one connection in the worst case, in bytes: a segment that is not sent, which the kernel
+/// fills up to 64 KiB, however small the buffer is. An unread request needs less.
+pub const SOCKET_MEMORY: usize = 64 * 1024;
 
 /// Why a listening socket is unavailable.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +30,12 @@ pub enum ListenError {
         /// The error of the operating system.
         cause: io::Error,
     },
+    /// Not exactly one socket was passed.
+    #[error(
+        "LISTEN_FDS is `{0}`, but one socket can be inherited; pass one listening TCP socket with LISTEN_FDS=1, or unset \
+         LISTEN_FDS"
+    )]
+    Count(String),
     /// The inherited socket cannot be used.
     #[error("cannot listen on the socket of LISTEN_FDS: {0}; pass a listening TCP socket, or unset LISTEN_FDS")]
     Inherited(io::Error),
@@ -38,6 +52,7 @@ pub(crate) enum PortSharing {
 /// The inherited socket if there is one (`LISTEN_FDS`, systemd socket activation), with the connections that wait in
 /// its backlog; else a new one on `address`. Returns the bound address, which differs from `address` if its port is 0.
 pub(crate) fn bind_or_inherit(address: SocketAddr) -> Result<(TcpListener, SocketAddr, PortSharing), ListenError> {
+    check_inherited_count()?;
     let inherited = ListenFd::from_env().take_tcp_listener(0);
     if let Some(listener) = inherited.map_err(ListenError::Inherited)? {
         if !SockRef::from(&listener).is_listener().unwrap_or_default() {
@@ -49,6 +64,18 @@ pub(crate) fn bind_or_inherit(address: SocketAddr) -> Result<(TcpListener, Socke
     let sharing = PortSharing::Exclusive;
     let (listener, local_addr) = bind(address, sharing).map_err(bind_error("--listen", address))?;
     Ok((listener, local_addr, sharing))
+}
+
+/// Of several sockets, all but one would accept connections in the kernel and answer none.
+fn check_inherited_count() -> Result<(), ListenError> {
+    let count = env::var_os("LISTEN_FDS").filter(|count| count != "1");
+    let process = env::var("LISTEN_PID").unwrap_or_default();
+    match count {
+        Some(count) if process.is_empty() || process == process::id().to_string() => {
+            Err(ListenError::Count(count.to_string_lossy().into_owned()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A new socket on `address` for the admin port.
@@ -68,6 +95,10 @@ fn bind(address: SocketAddr, sharing: PortSharing) -> io::Result<(TcpListener, S
 
 fn into_nonblocking(listener: TcpListener) -> io::Result<(TcpListener, SocketAddr)> {
     listener.set_nonblocking(true)?;
+    // Accepted sockets inherit them.
+    let socket = SockRef::from(&listener);
+    socket.set_recv_buffer_size(SOCKET_BUFFER)?;
+    socket.set_send_buffer_size(SOCKET_BUFFER)?;
     let local_addr = listener.local_addr()?;
     Ok((listener, local_addr))
 }

@@ -48,6 +48,12 @@ pub enum LoadError {
     /// The file is empty.
     #[error("the component `{0}` is empty; build it again")]
     Empty(String),
+    /// The file contains machine code, which is not allowed.
+    #[error(
+        "`{0}` is precompiled, so that it would run as machine code; use a portable component, or add \
+         --allow-precompiled if you trust the file"
+    )]
+    Precompiled(String),
     /// The file is something else.
     #[error("`{0}` is not a WebAssembly component; use a .wasm file that contains one")]
     NotWasm(String),
@@ -89,12 +95,21 @@ pub enum LoadError {
     Link(String, String),
 }
 
+/// Whether a file may contain machine code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MachineCode {
+    /// Only portable components are loaded.
+    Denied,
+    /// The operator trusts the file.
+    Allowed,
+}
+
 /// Loads the component in `file`, or the embedded one.
 ///
 /// # Errors
 ///
 /// [`LoadError`] if there is no usable component.
-pub fn load(engine: &Engine, file: Option<&Path>) -> Result<LoadedComponent, LoadError> {
+pub fn load(engine: &Engine, file: Option<&Path>, machine_code: MachineCode) -> Result<LoadedComponent, LoadError> {
     let Some(file) = file else {
         let name = "embedded".to_owned();
         let component = precompiled(engine, EMBEDDED, &name)?;
@@ -108,6 +123,7 @@ pub fn load(engine: &Engine, file: Option<&Path>) -> Result<LoadedComponent, Loa
     let name = file.display().to_string();
     let bytes = read(file).map_err(|error| LoadError::Read(name.clone(), error))?;
     let component = match Engine::detect_precompiled(&bytes) {
+        _ if bytes.starts_with(ELF) && machine_code == MachineCode::Denied => return Err(LoadError::Precompiled(name)),
         Some(Precompiled::Component) => precompiled(engine, &bytes, &name)?,
         Some(Precompiled::Module) => return Err(LoadError::CoreModule(name)),
         None if bytes.is_empty() => return Err(LoadError::Empty(name)),
@@ -154,7 +170,7 @@ fn portable(_engine: &Engine, _bytes: &[u8], name: &str) -> Result<Component, Lo
 
 fn precompiled(engine: &Engine, bytes: &[u8], name: &str) -> Result<Component, LoadError> {
     // SAFETY: the bytes contain machine code, which has to be trusted. They come from this build, or from a file that
-    // the operator names, who could as well name another program. No input of a client gets here.
+    // the operator trusts (--allow-precompiled). No input of a client gets here.
     #[expect(unsafe_code, reason = "machine code cannot be verified, only trusted")]
     let component = unsafe { Component::deserialize(engine, bytes) };
     component.map_err(|error| LoadError::Incompatible(name.to_owned(), chain(&error)))

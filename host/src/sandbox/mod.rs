@@ -24,7 +24,7 @@ mod invoke_error;
 mod limits;
 mod wasi;
 
-pub use component::{LoadError, LoadedComponent, load};
+pub use component::{LoadError, LoadedComponent, MachineCode, load};
 pub use engine::engine;
 pub use engine_config::MEMORY_RESERVATION;
 pub use guest_env::{GuestEnv, GuestEnvError};

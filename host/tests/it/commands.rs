@@ -131,7 +131,7 @@ fn compiled_component_is_served() {
     let compiled = directory.path().join("probe.cwasm");
     let compiled = compiled.to_str().unwrap();
     assert_eq!(stdout(&["compile", probe_artifact::PATH, compiled]), "");
-    let server = TestServer::with_options(&format!("--component {compiled}"));
+    let server = TestServer::with_options(&format!("--allow-precompiled --component {compiled}"));
     server.get("/count").assert_is(200, "1");
 }
 

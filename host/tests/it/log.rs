@@ -34,22 +34,28 @@ fn each_line_has_time_severity_and_message() {
     log.push(start);
     log.extend(server.stop());
     // The first line reports the lockdown, which depends on the kernel.
-    let expected = ["serving", "component failed", "draining", "drained"];
+    let expected = [
+        "connection capacity",
+        "serving",
+        "component failed",
+        "draining",
+        "drained",
+    ];
     assert_eq!(messages(&log)[1..], expected);
     let severities: Vec<_> = log.iter().map(|line| line["severity"].as_str().unwrap()).collect();
-    assert_eq!(severities[1..], ["INFO", "ERROR", "INFO", "INFO"]);
+    assert_eq!(severities[1..], ["INFO", "INFO", "ERROR", "INFO", "INFO"]);
     for line in &log {
         let time = line["time"].as_str().unwrap();
         assert!(humantime::parse_rfc3339(time).is_ok() && time.ends_with('Z'), "{time}");
     }
-    assert!(log[1]["admin"].as_str().unwrap().starts_with("127.0.0.1:"));
+    assert!(log[2]["admin"].as_str().unwrap().starts_with("127.0.0.1:"));
 }
 
 /// The trace in the log of a failed request with this header.
 #[track_caller]
 fn logged_trace(project: &str, header: &str) -> Value {
     let mut command = status_host();
-    command.args(["--component", compiled_probe()]);
+    command.args(["--allow-precompiled", "--component", compiled_probe()]);
     let server = TestServer::spawn(command.env("GOOGLE_CLOUD_PROJECT", project));
     get(&server, "/trap", header);
     server.stop()[0][TRACE_FIELD].clone()
@@ -126,7 +132,10 @@ fn access_log_can_be_sampled() {
 fn log_at(level: &str) -> Vec<Value> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let mut command = with_inherited_socket(listener, &format!("--component {}", compiled_probe()));
+    let mut command = with_inherited_socket(
+        listener,
+        &format!("--allow-precompiled --component {}", compiled_probe()),
+    );
     let mut process = Process::spawn(command.env("RUST_LOG", level).stderr(Stdio::piped()));
     drop(command);
     let mut log = LogLines::new(process.0.stderr.take().unwrap());

@@ -9,7 +9,7 @@ use crate::support::{COMMIT, TestServer, VERSION, assert_refused, connect, get_k
 #[test]
 fn guest_environment_has_two_variables() {
     let mut command = status_host();
-    command.args(["--component", compiled_probe()]);
+    command.args(["--allow-precompiled", "--component", compiled_probe()]);
     for name in ["SECRET", "PATH", "APP_VERSION_", "app_version"] {
         command.env(name, "value");
     }

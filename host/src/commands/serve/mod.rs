@@ -21,11 +21,15 @@ use resources::Resources;
 
 const REMEDY: &str = "allow rt_sigprocmask in the seccomp profile of the container";
 
-/// Serves until a signal. Every failure comes before the first accepted connection.
+/// Serves until a signal. Every failure comes before the first accepted connection. A signal before
+/// that ends the process.
 pub(super) fn run(args: &ServeArgs) -> Result<(), Error> {
     // Before any thread, since threads inherit the mask: an early signal then waits instead of killing the process.
     let signals = BlockedSignals::block().map_err(Error::os("block SIGTERM and SIGINT", REMEDY))?;
-    Resources::acquire(signals, args)?
+    let Some(resources) = Resources::acquire(signals, args)? else {
+        return Ok(());
+    };
+    resources
         .restrict_filesystem(args.lockdown)
         .spawn_threads(args)?
         .serve()

@@ -2,21 +2,27 @@
 
 use std::env;
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
+
+use wasmtime::Engine;
 
 use super::metrics::{Capacity, build_info, register};
 use crate::admin::{self, BuildInfo};
 use crate::cli::{AdminAddress, MAX_MEMORY, ServeArgs};
-use crate::commands::engine::engine;
+use crate::commands::engine::{engine, machine_code};
 use crate::error::Error;
+use crate::http::connection_memory;
 use crate::metrics::{Metrics, MetricsRegistry, ProcessCollector};
-use crate::process::{self, BlockedSignals, ConnectionCapacity};
-use crate::sandbox::{self, GuestEnv, Limits, MEMORY_RESERVATION, Sandbox};
+use crate::process::{self, BlockedSignals, ConnectionCapacity, ProcessLimits};
+use crate::sandbox::{self, GuestEnv, Limits, LoadedComponent, MEMORY_RESERVATION, Sandbox};
 
 const _: () = assert!(MAX_MEMORY == MEMORY_RESERVATION, "--max-memory fits the reservation");
 
 const IMAGE: &str = "raise the limit of file descriptors (ulimit -n), or allow memfd_create in the seccomp profile";
+
+const THREADS: &str = "raise the limit of threads (ulimit -u, pids cgroup)";
 
 /// Everything that the service opens, and the values derived from it.
 pub(super) struct Resources {
@@ -33,7 +39,8 @@ pub(super) struct Resources {
 }
 
 impl Resources {
-    pub(super) fn acquire(signals: BlockedSignals, args: &ServeArgs) -> Result<Self, Error> {
+    /// `None` if a signal arrives meanwhile.
+    pub(super) fn acquire(signals: BlockedSignals, args: &ServeArgs) -> Result<Option<Self>, Error> {
         // Before the collector, which stores the limit.
         let fd_limit = process::raise_nofile_limit();
         // Before Landlock: it opens files in /proc/self.
@@ -43,7 +50,9 @@ impl Resources {
         let env = GuestEnv::from_lookup(|name| env::var_os(name))?;
         let remedy = "raise the limit of address space (ulimit -v), or lower --max-concurrency";
         let engine = engine(args.limits.max_concurrency, remedy)?;
-        let component = sandbox::load(&engine, args.component.file())?;
+        let Some(component) = load(&signals, &engine, args)? else {
+            return Ok(None);
+        };
         component
             .create_memory_image()
             .map_err(Error::os("create the memory image", IMAGE))?;
@@ -54,15 +63,13 @@ impl Resources {
             AdminAddress::Off => None,
             AdminAddress::At(address) => Some(process::bind_admin(address, sharing)?),
         };
-        // After both listeners, so that their descriptors are counted.
-        let reserved = collector.open_fds().unwrap_or_default() + admin::MAX_CONNECTIONS as u64;
-        let capacity = ConnectionCapacity::from_fd_limit(fd_limit, reserved, args.limits.max_connections);
+        let capacity = capacity(args, fd_limit, &collector);
         let limits = Capacity {
             connections: capacity.connections,
             instances: args.limits.max_concurrency,
         };
         let (registry, metrics) = register(&build_info, &engine, limits, collector);
-        Ok(Self {
+        Ok(Some(Self {
             signals,
             capacity,
             // Before Landlock: it reads the CPU limit of the cgroup.
@@ -74,8 +81,28 @@ impl Resources {
             build_info,
             registry,
             metrics: Arc::new(metrics),
-        })
+        }))
     }
+}
+
+/// Compiling a component takes seconds, in which a signal ends the process.
+fn load(signals: &BlockedSignals, engine: &Engine, args: &ServeArgs) -> Result<Option<LoadedComponent>, Error> {
+    let (engine, file) = (engine.clone(), args.component.file().map(Path::to_owned));
+    let machine_code = machine_code(&args.component);
+    let loaded = signals.unless_signaled(move || sandbox::load(&engine, file.as_deref(), machine_code));
+    let loaded = loaded.map_err(Error::os("load the component", THREADS))?;
+    Ok(loaded.transpose()?)
+}
+
+/// Call it after both listeners, so that their descriptors are counted, and before Landlock, since it reads files.
+fn capacity(args: &ServeArgs, fd_limit: u64, collector: &ProcessCollector) -> ConnectionCapacity {
+    let limits = ProcessLimits {
+        fds: fd_limit,
+        reserved_fds: collector.open_fds().unwrap_or_default() + admin::MAX_CONNECTIONS as u64,
+        memory: process::memory_limit(),
+        connection_memory: connection_memory(args.limits.max_body) as u64,
+    };
+    ConnectionCapacity::new(limits, args.limits.max_connections)
 }
 
 fn sandbox_limits(args: &ServeArgs) -> Limits {

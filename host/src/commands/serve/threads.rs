@@ -6,7 +6,6 @@ use std::os::unix::net::UnixStream;
 use std::sync::RwLock;
 use std::thread;
 
-use prometheus_client::metrics::counter::Counter;
 use tokio::runtime::{Builder, Runtime};
 use tracing::info;
 
@@ -17,7 +16,8 @@ use crate::error::Error;
 use crate::http::{Acceptor, ConnectionLimits, DrainLimits, Http1Server, RequestRecorder};
 use crate::lockdown::FilesystemLocked;
 use crate::logging::{self, LogGuard, Sampler};
-use crate::process::{BlockedSignals, ConnectionCapacity, Phase, Readiness};
+use crate::metrics::Metrics;
+use crate::process::{BlockedSignals, ConnectionCapacity, Heartbeat, Phase, Readiness};
 
 const REMEDY: &str = "raise the limits of threads (ulimit -u, pids cgroup) and of file descriptors (ulimit -n)";
 
@@ -49,13 +49,14 @@ impl Confined {
     pub(super) fn spawn_threads(self, args: &ServeArgs) -> Result<Threads, Error> {
         let Self { resources, filesystem } = self;
         // First, so that the other threads can log.
-        let log = start_log(&args.logging, resources.metrics.dropped_events.clone())?;
+        let log = start_log(&args.logging, &resources.metrics)?;
         let threads = OTHER_THREADS + resources.worker_threads;
         check_thread_limit(threads).map_err(Error::os("start the threads", REMEDY))?;
-        let readiness = Readiness::default();
+        let (readiness, heartbeat) = (Readiness::default(), Heartbeat::start());
         let admin = AdminServer {
             registry: resources.registry,
             readiness: readiness.clone(),
+            heartbeat: heartbeat.clone(),
             build_info: resources.build_info.clone(),
         };
         // Before the first instance, so that /readyz reports `starting`.
@@ -69,6 +70,7 @@ impl Confined {
             .enable_all()
             .build();
         let runtime = runtime.map_err(Error::os("start the worker threads", REMEDY))?;
+        runtime.spawn(heartbeat.beat());
         let recorder = RequestRecorder::new(resources.metrics, Sampler::new(args.logging.access_log));
         let service = Service {
             signals: resources.signals,
@@ -113,7 +115,7 @@ impl Service {
         })?;
         // After the first instance, so that a failed start prints its error only.
         lockdown.log();
-        self.capacity.warn_if_reduced();
+        self.capacity.log();
         self.readiness.set(Phase::Ready);
         info!(
             address = %self.server.local_addr(),
@@ -131,7 +133,7 @@ impl Service {
     }
 }
 
-fn start_log(args: &LoggingArgs, dropped_events: Counter) -> Result<LogGuard, Error> {
+fn start_log(args: &LoggingArgs, metrics: &Metrics) -> Result<LogGuard, Error> {
     let is_text = match args.log_format {
         LogFormat::Auto => io::stderr().is_terminal(),
         LogFormat::Text => true,
@@ -146,7 +148,8 @@ fn start_log(args: &LoggingArgs, dropped_events: Counter) -> Result<LogGuard, Er
         levels: args.log_level.clone(),
         google_cloud_project: args.google_cloud_project.clone(),
     };
-    logging::start(settings, dropped_events).map_err(Error::os("start the log thread", REMEDY))
+    let (dropped, suppressed) = (metrics.dropped_events.clone(), metrics.suppressed_events.clone());
+    logging::start(settings, dropped, suppressed).map_err(Error::os("start the log thread", REMEDY))
 }
 
 fn start_admin(

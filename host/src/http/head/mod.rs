@@ -3,6 +3,8 @@
 //! hyper parses the head again, but accepts more: a bare line feed, `content-length` beside `transfer-encoding`,
 //! unknown transfer codings, and a target with a fragment.
 
+mod expectation;
+mod framing;
 mod host;
 
 use std::mem::MaybeUninit;
@@ -10,6 +12,7 @@ use std::mem::MaybeUninit;
 use http::{StatusCode, Uri};
 use httparse::{Error, Header, Request, Status};
 
+pub(super) use expectation::take_expectation;
 pub(super) use host::ensure_host;
 
 use super::problem::Rejection;
@@ -31,8 +34,10 @@ pub const CRLF: &[u8] = b"\r\n";
 pub enum BodyFraming {
     /// The next bytes are another head.
     None,
-    /// The next bytes are a body.
-    Present,
+    /// The next bytes are a body of this length.
+    Length(u64),
+    /// The next bytes are a chunked body.
+    Chunked,
 }
 
 /// Finds the end of the head at the start of `bytes`; `None` if it is incomplete. The first `scanned` bytes are known
@@ -52,6 +57,30 @@ pub fn find_end(bytes: &[u8], scanned: usize) -> Result<Option<usize>, Rejection
         }
     }
     Ok(None)
+}
+
+/// Checks the start of an incomplete head: without it, whoever speaks another protocol would wait for the timeout.
+///
+/// # Errors
+///
+/// [`Rejection`] if no request line can start like this.
+pub fn validate_start(bytes: &[u8]) -> Result<(), Rejection> {
+    let method = bytes.split(|byte| *byte == b' ').next().unwrap_or_default();
+    let is_empty = method.is_empty() && !bytes.is_empty();
+    if is_empty || !method.iter().all(|byte| is_token(*byte)) && bytes != b"\r" {
+        return Err(bad("the request line is invalid"));
+    }
+    Ok(())
+}
+
+/// A character of a token, such as a method or a field name (RFC 9110 section 5.6.2).
+pub(super) fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// A character of a field value (RFC 9110 section 5.5).
+pub(super) fn is_text(byte: u8) -> bool {
+    byte == b'\t' || byte >= b' ' && byte != 0x7f
 }
 
 /// The rejection of a head that exceeds [`MAX_HEAD_BYTES`].
@@ -80,7 +109,7 @@ pub fn validate(head: &[u8]) -> Result<BodyFraming, Rejection> {
     method(request.method.unwrap_or_default())?;
     target(request.method.unwrap_or_default(), request.path.unwrap_or_default())?;
     host(&request)?;
-    framing(&request)
+    framing::framing(&request)
 }
 
 fn method(method: &str) -> Result<(), Rejection> {
@@ -137,55 +166,6 @@ fn host(request: &Request) -> Result<(), Rejection> {
         (Some(_), None) => Err(bad("the Host header is invalid")),
         (None, _) if request.version == Some(0) => Ok(()),
         (None, _) => Err(bad("the Host header is missing")),
-    }
-}
-
-/// Either one `Content-Length` or the chunked coding (RFC 9112 section 6).
-fn framing(request: &Request) -> Result<BodyFraming, Rejection> {
-    let (mut lengths, mut codings) = (values(request, "content-length"), values(request, "transfer-encoding"));
-    match (lengths.next(), codings.next()) {
-        (None, None) => Ok(BodyFraming::None),
-        (Some(length), None) => match lengths.next() {
-            Some(_) => Err(bad("the request has several Content-Length headers")),
-            None => is_length(length)
-                .then(|| length_framing(length))
-                .ok_or(bad("the Content-Length header is not a number")),
-        },
-        (None, Some(_)) if request.version == Some(0) => Err(bad("HTTP/1.0 does not define Transfer-Encoding")),
-        (None, Some(coding)) => match codings.next() {
-            Some(_) => Err(bad("the request has several Transfer-Encoding headers")),
-            None => validate_coding(coding),
-        },
-        (Some(_), Some(_)) => Err(bad("the request has both Content-Length and Transfer-Encoding")),
-    }
-}
-
-fn length_framing(length: &[u8]) -> BodyFraming {
-    if length.iter().all(|digit| *digit == b'0') {
-        BodyFraming::None
-    } else {
-        BodyFraming::Present
-    }
-}
-
-/// `1*DIGIT` (RFC 9110 section 8.6) that fits a `u64`; hyper reserves the two largest values.
-fn is_length(value: &[u8]) -> bool {
-    let text = std::str::from_utf8(value).unwrap_or_default();
-    text.bytes().all(|digit| digit.is_ascii_digit()) && text.parse::<u64>().is_ok_and(|length| length < u64::MAX - 1)
-}
-
-/// Only the chunked coding is supported.
-fn validate_coding(coding: &[u8]) -> Result<BodyFraming, Rejection> {
-    let mut codings = coding.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).rev();
-    let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
-    match codings.next() {
-        Some(last) if !is_chunked(last) => Err(bad("the final transfer coding is not chunked")),
-        _ if codings.clone().any(is_chunked) => Err(bad("the chunked coding is applied twice")),
-        _ if codings.next().is_some() => Err(Rejection::new(
-            StatusCode::NOT_IMPLEMENTED,
-            "the only supported transfer coding is chunked",
-        )),
-        _ => Ok(BodyFraming::Present),
     }
 }
 

@@ -3,16 +3,19 @@
 //! | because | decided in |
 //! |---|---|
 //! | the client closes it, or sends `connection: close` | hyper |
-//! | a head was rejected or late | [`CloseState::reject`] |
-//! | the connection is over the limit, the request has a body, or the server shuts down | `close_after_response` |
+//! | a request was rejected or late | [`CloseState::reject`] |
+//! | the connection is over the limit, the request has a body or a large head, or the server shuts down | `close_after_response` |
 //! | the next head does not arrive in time | `ValidatingReader` |
+//! | it is idle longest, and there is no room for a new one | `Connections` |
 //! | the client does not receive a response in time | `TimeoutWriter` |
 //!
 //! Bytes that follow a rejected head or a body may not be a request, or not the same request to every proxy.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
+use super::idle::IdleSince;
 use crate::http::problem::Rejection;
 
 /// The result of the connection limit.
@@ -24,15 +27,62 @@ pub enum Admission {
     Overloaded,
 }
 
+/// What was rejected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::http) enum RejectedPart {
+    /// hyper receives a placeholder instead.
+    Head,
+    /// hyper receives the head.
+    Body,
+}
+
 /// The close of one connection, as far as the server has decided on it.
-#[derive(Default)]
 pub(in crate::http) struct CloseState {
+    idle_since: IdleSince,
+    under_pressure: Arc<AtomicBool>,
     shutting_down: AtomicBool,
-    rejection: OnceLock<Rejection>,
+    last_request: AtomicBool,
+    rejection: OnceLock<(RejectedPart, Rejection)>,
     closed_by_server: AtomicBool,
 }
 
 impl CloseState {
+    /// `under_pressure`: few further connections can be accepted.
+    pub(in crate::http) fn new(under_pressure: Arc<AtomicBool>) -> Self {
+        Self {
+            idle_since: IdleSince::new(),
+            under_pressure,
+            shutting_down: AtomicBool::default(),
+            last_request: AtomicBool::default(),
+            rejection: OnceLock::new(),
+            closed_by_server: AtomicBool::default(),
+        }
+    }
+
+    /// How long the connection has been idle, and a value for [`CloseState::close_idle`].
+    pub(in crate::http) fn idle(&self, now: Instant) -> Option<(Duration, u64)> {
+        self.idle_since.duration(now)
+    }
+
+    /// Closes the connection, if it is still idle since then. Its reader then accepts no request.
+    pub(in crate::http) fn close_idle(&self, since: u64) -> bool {
+        self.idle_since.close(since)
+    }
+
+    /// The connection waits for a request.
+    pub(super) fn begin_idle(&self, now: Instant) {
+        self.idle_since.begin(now);
+    }
+
+    /// A request begins. Returns whether the connection is still open.
+    pub(super) fn end_idle(&self) -> bool {
+        self.idle_since.end()
+    }
+
+    pub(super) fn is_under_pressure(&self) -> bool {
+        self.under_pressure.load(Ordering::Relaxed)
+    }
+
     /// The server shuts down: the next response is the last, and a head that does not arrive soon gets none.
     pub(in crate::http) fn begin_shutdown(&self) {
         self.shutting_down.store(true, Ordering::Relaxed);
@@ -42,20 +92,27 @@ impl CloseState {
         self.shutting_down.load(Ordering::Relaxed)
     }
 
-    /// The current head is rejected. No other is read.
-    pub(super) fn reject(&self, rejection: Rejection) {
+    /// The current request is rejected. No other is read.
+    pub(super) fn reject(&self, part: RejectedPart, rejection: Rejection) {
         // Never set twice: the reader is closed after the first.
-        let _ = self.rejection.set(rejection);
+        let _ = self.rejection.set((part, rejection));
     }
 
-    pub(in crate::http) fn rejection(&self) -> Option<Rejection> {
+    pub(in crate::http) fn rejection(&self) -> Option<(RejectedPart, Rejection)> {
         self.rejection.get().copied()
     }
 
+    /// The current request is the last: it has a body, or a large head.
+    pub(super) fn set_last_request(&self) {
+        self.last_request.store(true, Ordering::Relaxed);
+    }
+
     /// Whether the connection closes after the current response.
-    pub(in crate::http) fn close_after_response(&self, admission: Admission, has_body: bool) -> bool {
-        let close =
-            has_body || admission == Admission::Overloaded || self.rejection.get().is_some() || self.is_shutting_down();
+    pub(in crate::http) fn close_after_response(&self, admission: Admission) -> bool {
+        let close = self.last_request.load(Ordering::Relaxed)
+            || admission == Admission::Overloaded
+            || self.rejection.get().is_some()
+            || self.is_shutting_down();
         if close {
             self.closed_by_server.store(true, Ordering::Relaxed);
         }

@@ -43,7 +43,7 @@ fn drain_begins_after_the_delay() {
 #[test]
 fn server_is_not_ready_until_the_drain_ends() {
     let server = TestServer::probe("");
-    let request = server.request_in_flight();
+    let request = server.incomplete_request();
     server.signal(Signal::SIGTERM);
     server.wait_until_closed();
     wait_until_draining(&server);

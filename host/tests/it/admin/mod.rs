@@ -2,6 +2,7 @@
 
 mod drain;
 mod endpoints;
+mod liveness;
 mod saturation;
 
 use std::fs;

@@ -1,7 +1,11 @@
 //! The admin port while others use up what there is.
 
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
 use crate::support::wait::busy_processors;
-use crate::support::{TestServer, connect, read_to_close, with_fd_limit};
+use crate::support::{Response, TestServer, connect, read_to_close, try_send, with_fd_limit};
 
 #[test]
 fn admin_answers_while_the_service_is_saturated() {
@@ -46,4 +50,41 @@ fn flooded_service_leaves_file_descriptors_to_the_admin_port() {
         let metrics = server.wait_for_metric("status_host_connections_open", limit);
         assert_eq!(metrics.count("status_host_accept_failures_total"), 0);
     }
+}
+
+#[test]
+fn simultaneous_admin_requests_are_all_answered() {
+    let server = TestServer::start();
+    let mut connections: Vec<_> = (0..128).map(|_| connect(server.admin.unwrap())).collect();
+    for connection in &mut connections {
+        connection.write_all(b"GET /livez HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+    }
+    let answered = connections
+        .iter_mut()
+        .map(|connection| Response::try_parse(&read_to_close(connection)));
+    assert_eq!(
+        answered.flatten().filter(|response| response.status == 200).count(),
+        128
+    );
+}
+
+#[test]
+fn liveness_is_answered_during_a_flood_of_short_connections() {
+    let server = TestServer::start();
+    let (admin, done) = (server.admin.unwrap(), AtomicBool::new(false));
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    drop(connect(admin));
+                }
+            });
+        }
+        let probe = || try_send(admin, "GET /livez HTTP/1.1\r\nhost: a\r\n\r\n");
+        let answered = (0..100)
+            .filter(|_| probe().is_some_and(|response| response.status == 200))
+            .count();
+        done.store(true, Ordering::Relaxed);
+        assert_eq!(answered, 100);
+    });
 }

@@ -6,7 +6,7 @@
 
 use std::io::Write;
 
-use crate::support::{Response, TestServer, eventually, get_keep_alive, read_to_close, try_send};
+use crate::support::{Response, TestServer, eventually, read_to_close, try_send};
 
 /// Requires that `attempt` receives the response with `status` in most cases.
 #[track_caller]
@@ -34,8 +34,7 @@ fn response_to_a_rejected_body_arrives() {
 #[test]
 fn response_over_the_connection_limit_arrives() {
     let server = TestServer::probe("--max-connections 1");
-    let mut only = server.connect();
-    get_keep_alive(&mut only, "/count");
+    let _only = server.incomplete_request();
     assert_mostly(503, || try_send(server.address, long_post()));
 }
 
@@ -48,4 +47,28 @@ fn client_that_stays_after_its_last_response_is_closed() {
     eventually("a connection is admitted", || {
         server.try_get("/count").filter(|response| response.status == 200)
     });
+}
+
+#[test]
+fn response_to_a_rejected_upgrade_with_a_body_arrives() {
+    const LENGTH: usize = 200 * 1024;
+    let server = TestServer::start();
+    let body = "x".repeat(LENGTH);
+    let fields = "connection: upgrade\r\nupgrade: websocket";
+    let request = format!("POST /status HTTP/1.1\r\nhost: a\r\n{fields}\r\ncontent-length: {LENGTH}\r\n\r\n{body}");
+    assert_mostly(413, || try_send(server.address, &request));
+}
+
+#[test]
+fn hopeless_request_is_rejected_before_the_client_timeout() {
+    // The client timeout is an hour.
+    let server = TestServer::start();
+    let head = "POST /status HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n";
+    server
+        .send(format!("{head}FFFFFFFFFFFFFFFF\r\n"))
+        .assert_problem_and_close(413);
+    // The start of a TLS handshake.
+    server
+        .send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+        .assert_problem_and_close(400);
 }

@@ -1,7 +1,9 @@
 //! Hostile and slow clients: each has limits in time and size, and affects nobody else.
 
 mod closing;
+mod idle;
 mod limits;
+mod memory;
 mod timeouts;
 
 use std::io::Write;

@@ -6,18 +6,47 @@ use std::path::Path;
 
 use wasmtime::{Config, Engine, ModuleVersionStrategy};
 
+use crate::support::component::compiled_probe;
 use crate::support::{assert_refused, run};
 
 /// Checks that the file is refused by the server and by `inspect`.
 #[track_caller]
 fn assert_file_refused(file: &Path, reason: &str) {
     let file = file.to_str().unwrap();
-    let output = run(&["--listen", "127.0.0.1:0", "--component", file], &[]);
+    let arguments = ["--allow-precompiled", "--component", file];
+    let output = run(&[&["--listen", "127.0.0.1:0"], &arguments[..]].concat(), &[]);
     assert_refused(&output, 2, &[file, reason]);
     // `inspect` shows what a component lacks.
     if reason != "does not export" {
-        assert_refused(&run(&["inspect", "--component", file], &[]), 2, &[file, reason]);
+        let output = run(&[&["inspect"], &arguments[..]].concat(), &[]);
+        assert_refused(&output, 2, &[file, reason]);
     }
+}
+
+#[test]
+fn machine_code_is_refused_unless_it_is_allowed() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("component.wasm");
+    fs::copy(compiled_probe(), &file).unwrap();
+    let file = file.to_str().unwrap();
+    let parts = [
+        file,
+        "is precompiled",
+        "use a portable component, or add --allow-precompiled",
+    ];
+    for arguments in [
+        &["--listen", "127.0.0.1:0", "--component", file][..],
+        &["inspect", "--component", file],
+        &["compile", file, "/dev/null"],
+    ] {
+        assert_refused(&run(arguments, &[]), 2, &parts);
+        let denied = [("ALLOW_PRECOMPILED", OsStr::new("false"))];
+        assert_refused(&run(arguments, &denied), 2, &parts);
+    }
+    let allowed = [("ALLOW_PRECOMPILED", OsStr::new("true"))];
+    assert!(run(&["inspect", "--component", file], &allowed).status.success());
+    let unclear = [("ALLOW_PRECOMPILED", OsStr::new("perhaps"))];
+    assert_refused(&run(&["inspect"], &unclear), 2, &["--allow-precompiled", "--help"]);
 }
 
 #[test]

@@ -49,6 +49,22 @@ fn each_listen_error_has_its_remedy() {
 }
 
 #[test]
+fn number_of_inherited_sockets_other_than_one_is_refused() {
+    for count in ["2", "x", "0", ""] {
+        let variables = [("LISTEN_FDS", OsStr::new(count))];
+        let output = run(&[], &variables);
+        assert_refused(&output, 2, &[&format!("LISTEN_FDS is `{count}`"), "LISTEN_FDS=1"]);
+        // They are for another process.
+        let variables = [
+            variables[0],
+            ("LISTEN_PID", OsStr::new("1")),
+            ("LISTEN", OsStr::new("x")),
+        ];
+        assert_refused(&run(&[], &variables), 2, &["invalid address"]);
+    }
+}
+
+#[test]
 fn missing_resource_is_refused() {
     // Kilobytes of address space, of which the sandbox needs more; and file descriptors, of which the threads do.
     for (limit, reason) in [

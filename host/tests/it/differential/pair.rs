@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use status_host::sandbox::{self, GuestEnv, Limits, LoadError, Sandbox};
+use status_host::sandbox::{self, GuestEnv, Limits, LoadError, MachineCode, Sandbox};
 use tokio::runtime::{Builder, Runtime};
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -109,7 +109,7 @@ pub fn load_error(component: &[u8]) -> LoadError {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("portable.wasm");
     std::fs::write(&file, component).unwrap();
-    let loaded = sandbox::load(&engine, Some(&file)).unwrap();
+    let loaded = sandbox::load(&engine, Some(&file), MachineCode::Denied).unwrap();
     Sandbox::new(&loaded, environment(), LIMITS)
         .err()
         .expect("it needs a function that is missing")
@@ -117,7 +117,7 @@ pub fn load_error(component: &[u8]) -> LoadError {
 
 #[track_caller]
 fn own(engine: &Engine, file: Option<&Path>) -> Sandbox {
-    let component = sandbox::load(engine, file).unwrap();
+    let component = sandbox::load(engine, file, MachineCode::Allowed).unwrap();
     Sandbox::new(&component, environment(), LIMITS).unwrap()
 }
 

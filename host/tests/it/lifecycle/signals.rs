@@ -1,12 +1,15 @@
 //! Signals and the drain.
 
-use std::io::Read;
+use std::fs;
+use std::io::{self, Read};
+use std::process::Stdio;
 
 use nix::sys::signal::Signal;
 
+use crate::support::component::{HANDLE, component};
 use crate::support::log::messages;
 use crate::support::wait::busy_processors;
-use crate::support::{TestServer, get_keep_alive};
+use crate::support::{Process, TestServer, get_keep_alive, status_host, wait_until};
 
 #[test]
 fn signal_drains_the_server() {
@@ -17,6 +20,28 @@ fn signal_drains_the_server() {
         assert_eq!(messages(&log), ["draining", "drained"]);
         assert_eq!(log[0]["signal"], signal.as_str());
     }
+}
+
+#[test]
+fn signal_during_compilation_ends_the_process() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("large.wasm");
+    let step = "(local.set 0 (i32.add (i32.mul (local.get 0) (local.get 1)) (i32.load (local.get 0))))".repeat(500);
+    let functions = format!("(func (param i32 i32) (result i32) {step} (local.get 0))").repeat(400);
+    let module = format!("(module (memory (export \"memory\") 1) {functions} ({HANDLE}))");
+    fs::write(&file, component(&module)).unwrap();
+    let mut command = status_host();
+    command.args(["--listen", "127.0.0.1:0", "--component"]).arg(file);
+    let mut process = Process::spawn(command.stderr(Stdio::piped()));
+    wait_until("the process blocks SIGTERM", || {
+        let status = fs::read_to_string(format!("/proc/{}/status", process.0.id())).unwrap();
+        let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:\t")).unwrap();
+        u64::from_str_radix(blocked, 16).unwrap() & (1 << (Signal::SIGTERM as u64 - 1)) != 0
+    });
+    process.signal(Signal::SIGTERM);
+    assert!(process.wait().success());
+    // It never served.
+    assert_eq!(io::read_to_string(process.0.stderr.take().unwrap()).unwrap(), "");
 }
 
 #[test]
@@ -32,7 +57,7 @@ fn idle_connection_does_not_delay_the_drain() {
 #[test]
 fn request_in_flight_is_answered_before_the_drain_ends() {
     let server = TestServer::probe("");
-    let request = server.request_in_flight();
+    let request = server.incomplete_request();
     server.signal(Signal::SIGTERM);
     server.wait_until_closed();
     let response = request.complete();
@@ -45,7 +70,7 @@ fn request_in_flight_is_answered_before_the_drain_ends() {
 #[test]
 fn drain_ends_after_the_drain_timeout() {
     let server = TestServer::probe("--drain-timeout 100ms");
-    let request = server.request_in_flight();
+    let request = server.incomplete_request();
     let log = server.stop();
     assert_eq!(
         messages(&log),
@@ -58,7 +83,7 @@ fn drain_ends_after_the_drain_timeout() {
 fn second_signal_closes_all_connections() {
     let _busy = busy_processors();
     let server = TestServer::probe("");
-    let request = server.request_in_flight();
+    let request = server.incomplete_request();
     let spinning = server.occupy_instances(1);
     server.stop_now();
     drop((request, spinning));

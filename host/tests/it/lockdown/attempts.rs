@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::num::NonZeroUsize;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -20,6 +21,9 @@ use status_host::lockdown::restrict_filesystem;
 
 /// The variable that names the file that a locked process tries to use.
 const FILE: &str = "LOCKDOWN_TEST_FILE";
+
+/// The variable with the number of the attempt in kill mode.
+const ATTEMPT: &str = "LOCKDOWN_TEST_ATTEMPT";
 
 /// What is attempted, and how.
 type Attempt = (&'static str, fn(&Path) -> io::Result<()>);
@@ -40,7 +44,16 @@ pub const BY_LANDLOCK: [Attempt; 7] = [
 ];
 
 /// What only seccomp denies.
-pub const BY_SECCOMP: [Attempt; 14] = [
+pub const BY_SECCOMP: [Attempt; 16] = [
+    ("find out whether a file exists", |file| {
+        let mut options = File::options();
+        options
+            .read(true)
+            .custom_flags(libc::O_PATH)
+            .open(file.parent().unwrap())
+            .map(drop)
+    }),
+    ("read what it has logged", |_| File::open("/proc/self/fd/2").map(drop)),
     ("read metadata of a file", |file| {
         fs::metadata(file.parent().unwrap()).map(drop)
     }),
@@ -139,8 +152,11 @@ fn with_landlock() {
 #[ignore = "locks its own process"]
 fn with_kill() {
     let file = file();
+    LazyLock::force(&LISTENER);
+    let number: usize = env::var(ATTEMPT).unwrap().parse().unwrap();
+    let attempts = [&BY_LANDLOCK[..], &BY_SECCOMP].concat();
     restrict_filesystem(LockdownMode::Kill).restrict_syscalls().unwrap();
-    attempt(&file, &BY_LANDLOCK);
+    attempt(&file, &attempts[number..=number]);
 }
 
 #[test]
@@ -154,13 +170,20 @@ fn without_lockdown() {
 /// Runs one of the tests above in its own process; returns what it printed for each attempt.
 #[track_caller]
 pub fn run_locked(test: &str) -> (Output, Vec<String>) {
+    run_locked_attempt(test, 0)
+}
+
+/// As [`run_locked`], for a test that makes only one attempt.
+#[track_caller]
+pub fn run_locked_attempt(test: &str, number: usize) -> (Output, Vec<String>) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("file");
     fs::write(&file, "").unwrap();
     let test = format!("lockdown::attempts::{test}");
     let mut command = Command::new(env::current_exe().unwrap());
     command.args(["--exact", &test, "--ignored", "--nocapture", "--test-threads=1"]);
-    let output = command.env(FILE, &file).output().unwrap();
+    command.env(FILE, &file).env(ATTEMPT, number.to_string());
+    let output = command.output().unwrap();
     let printed = String::from_utf8(output.stdout.clone()).unwrap();
     let outcomes = printed.lines().filter(|line| line.starts_with("tried to "));
     let outcomes = outcomes.map(str::to_owned).collect();

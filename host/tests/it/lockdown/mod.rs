@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 
 use crate::support::seccomp::with_failing_calls;
 use crate::support::{TestServer, assert_refused, run};
-use attempts::{BY_LANDLOCK, BY_SECCOMP, run_locked};
+use attempts::{BY_LANDLOCK, BY_SECCOMP, run_locked, run_locked_attempt};
 
 /// The version of the kernel's Landlock; 0 if it has none.
 fn landlock_version() -> i64 {
@@ -50,12 +50,21 @@ fn landlock_alone_denies_files_and_ports() {
 }
 
 #[test]
-fn kill_mode_kills_on_a_denied_call() {
-    let (output, outcomes) = run_locked("with_kill");
-    assert_eq!(output.status.signal(), Some(Signal::SIGSYS as i32), "{output:?}");
-    // Opening a file fails, whatever the flags; removing one kills.
-    assert_denied(&outcomes);
-    assert_eq!(outcomes.len(), 4);
+fn kill_mode_denies_or_kills_every_attempt() {
+    let attempts = BY_LANDLOCK.len() + BY_SECCOMP.len();
+    let (mut denied, mut killed) = (0, 0);
+    for number in 0..attempts {
+        let (output, outcomes) = run_locked_attempt("with_kill", number);
+        if output.status.signal() == Some(Signal::SIGSYS as i32) {
+            killed += 1;
+        } else {
+            // Opening a file fails, whatever the flags.
+            assert_eq!(outcomes.len(), 1, "{output:?}");
+            assert_denied(&outcomes);
+            denied += 1;
+        }
+    }
+    assert_eq!((denied, killed), (7, attempts - 7));
 }
 
 #[test]
@@ -101,7 +110,7 @@ fn serving_needs_no_denied_call() {
     for path in "/count /spin /allocate /recurse /trap /mebibyte /gigabyte /leak".split(' ') {
         server.get(path);
     }
-    assert_eq!(server.request_in_flight().complete().status, 200);
+    assert_eq!(server.incomplete_request().complete().status, 200);
     server.send("nonsense\r\n\r\n").assert_problem(400);
     let waiting: Vec<_> = (0..50).map(|_| server.connect()).collect();
     server.stop();

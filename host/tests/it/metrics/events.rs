@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use crate::support::log::LogLines;
 use crate::support::metrics::Metrics;
-use crate::support::{Process, connect, free_addr, get_keep_alive, wait_until, with_inherited_socket};
+use crate::support::{Process, TestServer, connect, free_addr, get_keep_alive, wait_until, with_inherited_socket};
 
 /// A server that logs each request to `log`, its admin port, and a connection.
 #[track_caller]
@@ -31,8 +31,22 @@ fn unwritable_log_events_are_counted() {
     for _ in 0..10 {
         get_keep_alive(&mut stream, "/status");
     }
-    // The start logs two more.
-    wait_until("all events are dropped", || dropped_events(admin) == 12);
+    // The start logs three more.
+    wait_until("all events are dropped", || dropped_events(admin) == 13);
+}
+
+#[test]
+fn errors_over_the_rate_limit_are_counted() {
+    const REQUESTS: u64 = 300;
+    let server = TestServer::probe("");
+    let mut stream = server.connect();
+    for _ in 0..REQUESTS {
+        get_keep_alive(&mut stream, "/trap").assert_problem(500);
+    }
+    let suppressed = server.metrics().count("status_host_log_events_suppressed_total");
+    let log = server.stop();
+    let logged = log.iter().filter(|line| line["message"] == "component failed").count();
+    assert_eq!(logged as u64 + suppressed, REQUESTS);
 }
 
 #[test]

@@ -123,7 +123,7 @@ fn duration_excludes_the_time_of_the_client() {
     let mut stream = server.connect();
     let head = b"POST /count HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n\r\n";
     stream.write_all(head).unwrap();
-    server.wait_for_metric("status_host_http_requests_in_flight", 1);
+    server.wait_for_metric("status_host_connections_open", 1);
     // Time of the client.
     thread::sleep(Duration::from_secs(1));
     let complete = Instant::now();

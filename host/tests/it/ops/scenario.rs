@@ -131,26 +131,27 @@ fn overload(server: &TestServer) -> (Counts, u64) {
     (counts, seen[2])
 }
 
-/// Keeps a request in flight until Prometheus knows.
+/// Keeps a request incomplete until Prometheus knows its connection.
 fn hold(server: &TestServer, prometheus: &Prometheus, admin: SocketAddr) {
-    let in_flight = format!("status_host_http_requests_in_flight{{instance=\"{admin}\"}}");
-    let request = server.request_in_flight();
-    prometheus.assert_settles(&in_flight, 1);
+    let open = format!("status_host_connections_open{{instance=\"{admin}\"}}");
+    let request = server.incomplete_request();
+    prometheus.assert_settles(&open, 1);
     assert_eq!(request.complete().status, 200);
-    prometheus.assert_settles(&in_flight, 0);
+    prometheus.assert_settles(&open, 0);
 }
 
 /// Opens more connections than get a response: eight are served, 256 are over the limit, and the others are closed.
 fn flood(server: &TestServer, prometheus: &Prometheus, admin: SocketAddr, already_refused: u64) {
     let open = format!("status_host_connections_open{{instance=\"{admin}\"}}");
     prometheus.assert_settles(&open, 0);
-    let connections: Vec<_> = (0..8 + 256 + 40).map(|_| server.connect()).collect();
+    let busy: Vec<_> = (0..8).map(|_| server.incomplete_request()).collect();
+    let connections: Vec<_> = (0..256 + 40).map(|_| server.connect()).collect();
     let refused =
         |reason| format!("status_host_connections_refused_total{{instance=\"{admin}\", reason=\"{reason}\"}}");
     prometheus.assert_settles(&open, 8);
     prometheus.assert_settles(&refused("limit"), already_refused + 256);
     prometheus.assert_settles(&refused("flood"), 40);
-    drop(connections);
+    drop((busy, connections));
     prometheus.assert_settles(&open, 0);
 }
 

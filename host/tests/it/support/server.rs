@@ -42,7 +42,10 @@ impl TestServer {
     /// Serves the probe: each of its paths is another way to behave.
     #[track_caller]
     pub fn probe(options: &str) -> Self {
-        Self::with_options(&format!("--component {} {options}", compiled_probe()))
+        Self::with_options(&format!(
+            "--allow-precompiled --component {} {options}",
+            compiled_probe()
+        ))
     }
 
     /// Serves on an inherited socket.
@@ -148,16 +151,16 @@ impl TestServer {
         client::send(self.admin.unwrap(), request)
     }
 
-    /// A request to the probe that is in flight: the server waits for its body.
+    /// A request to the probe that is incomplete: the server waits for its body.
     #[track_caller]
-    pub fn request_in_flight(&self) -> InFlight {
+    pub fn incomplete_request(&self) -> IncompleteRequest {
         let mut stream = self.connect();
         let head = b"POST /wait-for-body HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 1\r\n\r\n";
         stream.write_all(head).unwrap();
         let mut interim = [0; 25];
         stream.read_exact(&mut interim).unwrap();
         assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
-        InFlight(stream)
+        IncompleteRequest(stream)
     }
 
     /// Makes `count` instances of the probe compute until the server exits.
@@ -255,10 +258,10 @@ impl Drop for TestServer {
     }
 }
 
-/// A request in flight.
-pub struct InFlight(TcpStream);
+/// A request whose body is missing.
+pub struct IncompleteRequest(TcpStream);
 
-impl InFlight {
+impl IncompleteRequest {
     /// Sends the body and reads the response.
     #[track_caller]
     pub fn complete(mut self) -> Response {

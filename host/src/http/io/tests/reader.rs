@@ -7,50 +7,53 @@ use http::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::Instant;
 
-use crate::http::io::close::CloseState;
+use crate::http::io::close::{Admission, CloseState};
 use crate::http::io::reader::{
-    PLACEHOLDER_HEAD_REQUEST, PLACEHOLDER_REQUEST, ReadTimeouts, SHUTDOWN_READ_GRACE, ValidatingReader,
+    PLACEHOLDER_HEAD_REQUEST, PLACEHOLDER_REQUEST, ReadLimits, SHUTDOWN_READ_GRACE, ValidatingReader,
 };
 
-const HEADER: Duration = Duration::from_secs(10);
+pub(super) const HEADER: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+const MAX_BODY: usize = 8;
 const HEAD: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 
-struct Connection {
-    client: DuplexStream,
-    reader: ValidatingReader<DuplexStream>,
-    close: Arc<CloseState>,
+pub(super) struct Connection {
+    pub(super) client: DuplexStream,
+    pub(super) reader: ValidatingReader<DuplexStream>,
+    pub(super) close: Arc<CloseState>,
 }
 
 impl Connection {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let (client, server) = duplex(64 * 1024);
-        let close = Arc::new(CloseState::default());
-        let timeouts = ReadTimeouts {
-            header: HEADER,
+        let close = Arc::new(CloseState::new(Arc::default()));
+        let limits = ReadLimits {
+            client: HEADER,
             keep_alive: KEEP_ALIVE,
+            max_body: MAX_BODY,
+            admission: Admission::Admitted,
         };
         Self {
             client,
-            reader: ValidatingReader::new(server, Arc::clone(&close), timeouts),
+            reader: ValidatingReader::new(server, Arc::clone(&close), limits),
             close,
         }
     }
 
-    async fn send(&mut self, bytes: &[u8]) {
+    pub(super) async fn send(&mut self, bytes: &[u8]) {
         self.client.write_all(bytes).await.unwrap();
     }
 
     /// What hyper receives from one read.
-    async fn read(&mut self) -> Vec<u8> {
+    pub(super) async fn read(&mut self) -> Vec<u8> {
         let mut bytes = vec![0; 32 * 1024];
         let length = self.reader.read(&mut bytes).await.unwrap();
         bytes.truncate(length);
         bytes
     }
 
-    fn rejected_with(&self) -> Option<StatusCode> {
-        self.close.rejection().map(|rejection| rejection.status)
+    pub(super) fn rejected_with(&self) -> Option<StatusCode> {
+        self.close.rejection().map(|(_, rejection)| rejection.status)
     }
 }
 
@@ -103,13 +106,22 @@ async fn released_head_is_copied_in_parts_into_a_small_buffer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn body_passes_with_everything_behind_it() {
-    let mut connection = Connection::new();
-    let head = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\n";
-    connection.send(&[head, &b"ab"[..]].concat()).await;
-    assert_eq!(connection.read().await, [head, &b"ab"[..]].concat());
-    connection.send(b"c\n").await;
-    assert_eq!(connection.read().await, b"c\n");
+async fn other_protocol_is_rejected_at_its_first_byte() {
+    for (start, is_rejected) in [
+        (&b"\x16\x03\x01"[..], true),
+        (b" ", true),
+        (b"\0", true),
+        (b"GE\x80", true),
+        (b"\r", false),
+        (b"G", false),
+        (b"GET ", false),
+    ] {
+        let mut connection = Connection::new();
+        connection.send(start).await;
+        let begin = Instant::now();
+        connection.read().await;
+        assert_eq!(begin.elapsed().is_zero(), is_rejected, "{start:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -222,4 +234,13 @@ async fn client_that_closes_ends_the_input() {
     connection.client.shutdown().await.unwrap();
     assert_eq!(connection.read().await, b"");
     assert_eq!(connection.rejected_with(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn request_on_a_connection_that_was_closed_for_another_is_not_read() {
+    let mut connection = Connection::new();
+    let idle = connection.close.idle(std::time::Instant::now());
+    assert!(connection.close.close_idle(idle.unwrap().1));
+    connection.send(HEAD).await;
+    assert_eq!(connection.read().await, b"");
 }

@@ -14,7 +14,7 @@ const WRITE: Duration = Duration::from_secs(10);
 
 fn writer(capacity: usize) -> (DuplexStream, TimeoutWriter<DuplexStream>, Arc<CloseState>) {
     let (client, server) = duplex(capacity);
-    let close = Arc::new(CloseState::default());
+    let close = Arc::new(CloseState::new(Arc::default()));
     let writer = TimeoutWriter::new(server, Arc::clone(&close), WRITE);
     (client, writer, close)
 }
@@ -69,7 +69,8 @@ async fn close_by_the_client_does_not_linger() {
 #[tokio::test(start_paused = true)]
 async fn close_by_the_server_lingers_until_the_timeout() {
     let (mut client, mut writer, close) = writer(10);
-    assert!(close.close_after_response(Admission::Admitted, true));
+    close.set_last_request();
+    assert!(close.close_after_response(Admission::Admitted));
     client.write_all(b"unread").await.unwrap();
     let start = Instant::now();
     writer.shutdown().await.unwrap();
@@ -79,7 +80,7 @@ async fn close_by_the_server_lingers_until_the_timeout() {
 #[tokio::test(start_paused = true)]
 async fn close_by_the_server_lingers_until_the_client_closes() {
     let (mut client, mut writer, close) = writer(10);
-    assert!(close.close_after_response(Admission::Overloaded, false));
+    assert!(close.close_after_response(Admission::Overloaded));
     let close_client = async {
         client.write_all(b"unread").await.unwrap();
         client.shutdown().await.unwrap();
@@ -91,14 +92,15 @@ async fn close_by_the_server_lingers_until_the_client_closes() {
 }
 
 #[test]
-fn connection_closes_after_overload_body_rejection_or_shutdown() {
-    let close = CloseState::default();
-    assert!(!close.close_after_response(Admission::Admitted, false));
+fn connection_closes_after_overload_last_request_or_shutdown() {
+    let close = CloseState::new(Arc::default());
+    assert!(!close.close_after_response(Admission::Admitted));
     assert!(!close.closed_by_server());
-    assert!(close.close_after_response(Admission::Admitted, true));
+    close.set_last_request();
+    assert!(close.close_after_response(Admission::Admitted));
     assert!(close.closed_by_server());
-    let close = CloseState::default();
+    let close = CloseState::new(Arc::default());
     close.begin_shutdown();
-    assert!(close.close_after_response(Admission::Admitted, false));
-    assert!(CloseState::default().close_after_response(Admission::Overloaded, false));
+    assert!(close.close_after_response(Admission::Admitted));
+    assert!(CloseState::new(Arc::default()).close_after_response(Admission::Overloaded));
 }

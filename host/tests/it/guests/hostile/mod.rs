@@ -59,5 +59,5 @@ fn serve(definitions: &str, options: &str) -> TestServer {
     .unwrap();
     let output = run(&["compile", &portable, &compiled], &[]);
     assert!(output.status.success(), "{output:?}");
-    TestServer::with_options(&format!("--component {compiled} {options}"))
+    TestServer::with_options(&format!("--allow-precompiled --component {compiled} {options}"))
 }
