@@ -32,10 +32,9 @@ STATUS_HOST ?= target/status-host
 STANDALONE ?= target/component-standalone.wasm
 image = $(if $(CHECKING),,image)
 
-# Anything that git can clone, for machines that cannot reach the public advisory database.
+# A machine that cannot reach the public advisory database sets ADVISORY_DB to anything that git can clone.
 RUSTSEC := https://github.com/RustSec/advisory-db
 ADVISORY_DB ?= $(RUSTSEC)
-
 .PHONY: help run test lint coverage audit component standalone binary sbom image reproduce vendor check scan bench \
 	bench-parts fuzz release tools dependencies
 help: ## List the targets
