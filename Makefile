@@ -56,9 +56,8 @@ lint: $(TOOLCHAIN) ## Check format and lints, for every target and feature set t
 # A confined process cannot write its counters at exit. The flag keeps them in a memory-mapped file instead.
 coverage = RUSTFLAGS='-C llvm-args=-runtime-counter-relocation' cargo llvm-cov --locked --workspace \
 	--exclude standalone --exclude bench
-# `wasi/bindings.rs` is generated from wit/.
 coverage: $(TOOLCHAIN) $(call tool,$(LLVM_COV)) ## Run the tests and require 100 % line coverage of component and host
-	$(coverage) --ignore-filename-regex '(^|/)(build|tests)/|/wasi/bindings\.rs$$' --show-missing-lines --fail-under-lines 100
+	$(coverage) --ignore-filename-regex '(^|/)(build|tests)/|/bindings\.rs$$' --show-missing-lines --fail-under-lines 100
 audit: $(call tool,$(DENY)) ## Check the locked crates: advisories, licences, sources, duplicates
 	GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=url.$(ADVISORY_DB).insteadOf GIT_CONFIG_VALUE_0=$(RUSTSEC) \
 		cargo deny --locked check

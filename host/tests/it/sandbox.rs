@@ -110,6 +110,13 @@ fn component_that_does_not_fit_the_world_is_refused() {
             "does not match the world `status`",
         ),
         (
+            r#"(component
+                (import "wasi:io/poll@0.2.0" (func))
+                (instance $handler)
+                (export "wasi:http/incoming-handler@0.2.0" (instance $handler)))"#,
+            "does not match the world `status`",
+        ),
+        (
             r#"(component (instance $handler) (export "wasi:http/incoming-handler@0.2.0" (instance $handler)))"#,
             "does not match the world `status`",
         ),

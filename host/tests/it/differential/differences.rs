@@ -29,7 +29,8 @@ const DIFFERENCES: [Difference; 4] = [
         "one call copies at most 64 KiB, so that its time is bounded",
     ),
     (
-        "fields.from-list content-length=1; response.new 0; response.body 0; body.write 0; output.write 0 2; error.text 0",
+        "fields.from-list content-length=1; response.new 0; response.body 0; body.write 0; output.write 0 2; \
+         error.text 0",
         "the body has 2 bytes, more than its content-length", "HttpResponseBodySize",
         "WASI leaves the text open; this one is for people",
     ),

@@ -99,7 +99,8 @@ const BEGINNINGS: [&str; 7] = [
     "fields.from-list a=1 b=2 a=3 x-c=4; fields.clone 0; ",
     "request.headers; request.consume; incoming.stream 0; fields.from-list b=1 b=2; ",
     "fields.new; response.new 0; response.body 0; body.write 0; request.consume; incoming.stream 0; ",
-    "fields.new; response.new 0; response.body 0; body.write 0; request.consume; incoming.stream 0; input.skip 0 9999; ",
+    "fields.new; response.new 0; response.body 0; body.write 0; request.consume; incoming.stream 0; \
+     input.skip 0 9999; ",
     "fields.from-list content-length=2; response.new 0; response.body 0; body.write 0; output.write 0 3; ",
     "fields.from-list content-length=5 a=1; response.new 0; response.body 0; response.set 0; body.write 0; ",
 ];

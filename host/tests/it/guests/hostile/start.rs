@@ -31,7 +31,8 @@ const LOWERED: &str = r#"
         (func $fill (memory.fill (i32.const 4096) (i32.const 97) (i32.const 120000)))
         (start $fill))
     (core instance $memory (instantiate $memory))
-    (core func $from-list (canon lower (func $types "[static]fields.from-list") (memory (core memory $memory "memory"))))
+    (core func $from-list (canon lower (func $types "[static]fields.from-list")
+        (memory (core memory $memory "memory"))))
     (core func $drop (canon resource.drop $fields))
 "#;
 
