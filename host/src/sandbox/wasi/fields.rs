@@ -1,4 +1,4 @@
-//! The resource `fields` of `wasi:http/types@0.2`: headers and trailers.
+//! Headers and trailers, with the rules of the resource `fields` of `wasi:http/types@0.2`.
 //!
 //! As in its document, names are case-insensitive, an invalid name or value is `invalid-syntax`, a header that belongs
 //! to the connection (RFC 9110 section 7.6.1) is `forbidden`, and the headers of a message are `immutable`. The document
@@ -6,13 +6,9 @@
 
 use http::header::{CONTENT_LENGTH, Entry as MapEntry};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use wasmtime::component::{Resource, WasmList, WasmStr};
-use wasmtime::{Result, StoreContextMut, bail};
+use wasmtime::{Result, bail};
 
-use super::bindings::http::{Fields as FieldsResource, HeaderError};
-use super::host_functions::Interface;
-use super::resources::{Entry, expect_entry};
-use super::state::StoreData;
+use super::bindings::http::HeaderError;
 use crate::sandbox::limits::{LimitExceeded, MAX_FIELDS_BYTES};
 
 /// Bytes that one field costs apart from its name and value: its place in a map that is at most half full.
@@ -36,6 +32,10 @@ impl Fields {
         &self.map
     }
 
+    pub(super) fn is_immutable(&self) -> bool {
+        self.immutable
+    }
+
     pub(super) fn into_map(self) -> HeaderMap {
         self.map
     }
@@ -56,14 +56,14 @@ impl Fields {
     }
 
     /// Adds a field, which the limit on one list may prevent.
-    fn append(&mut self, name: HeaderName, value: HeaderValue) -> Result<()> {
+    pub(super) fn append(&mut self, name: HeaderName, value: HeaderValue) -> Result<()> {
         self.resize(self.size + field_size(&name, &value))?;
         self.map.append(name, value);
         Ok(())
     }
 
     /// Replaces all fields of this name, at the place of the first.
-    fn set(&mut self, name: &HeaderName, values: Vec<HeaderValue>) -> Result<()> {
+    pub(super) fn set(&mut self, name: &HeaderName, values: Vec<HeaderValue>) -> Result<()> {
         let mut values = values.into_iter();
         let Some(first) = values.next() else {
             self.remove(name.clone());
@@ -84,7 +84,7 @@ impl Fields {
     }
 
     /// Removes all fields of this name.
-    fn remove(&mut self, name: HeaderName) {
+    pub(super) fn remove(&mut self, name: HeaderName) {
         let removed = match self.map.entry(name) {
             MapEntry::Vacant(_) => 0,
             MapEntry::Occupied(entry) => {
@@ -116,7 +116,7 @@ pub(super) fn is_forbidden(name: &HeaderName) -> bool {
     )
 }
 
-fn parse_name(name: &str) -> Result<HeaderName, HeaderError> {
+pub(super) fn parse_name(name: &str) -> Result<HeaderName, HeaderError> {
     let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| HeaderError::InvalidSyntax)?;
     if is_forbidden(&name) {
         return Err(HeaderError::Forbidden);
@@ -124,7 +124,7 @@ fn parse_name(name: &str) -> Result<HeaderName, HeaderError> {
     Ok(name)
 }
 
-fn parse_value(name: &HeaderName, value: &[u8]) -> Result<HeaderValue, HeaderError> {
+pub(super) fn parse_value(name: &HeaderName, value: &[u8]) -> Result<HeaderValue, HeaderError> {
     if name != CONTENT_LENGTH {
         return HeaderValue::from_bytes(value).map_err(|_| HeaderError::InvalidSyntax);
     }
@@ -135,141 +135,8 @@ fn parse_value(name: &HeaderName, value: &[u8]) -> Result<HeaderValue, HeaderErr
     length.map(HeaderValue::from).ok_or(HeaderError::InvalidSyntax)
 }
 
-/// Why an operation failed: the guest sees a [`HeaderError`]; anything else ends it.
-enum Failure {
-    Header(HeaderError),
-    Trap(wasmtime::Error),
-}
-
-impl From<HeaderError> for Failure {
-    fn from(error: HeaderError) -> Self {
-        Self::Header(error)
-    }
-}
-
-impl From<wasmtime::Error> for Failure {
-    fn from(error: wasmtime::Error) -> Self {
-        Self::Trap(error)
-    }
-}
-
-/// The result of a function with one value, for the guest.
-fn answer<T>(result: Result<T, Failure>) -> Result<(Result<T, HeaderError>,)> {
-    match result {
-        Ok(value) => Ok((Ok(value),)),
-        Err(Failure::Header(error)) => Ok((Err(error),)),
-        Err(Failure::Trap(error)) => Err(error),
-    }
-}
-
-type Store<'a> = StoreContextMut<'a, StoreData>;
-type Handle = Resource<FieldsResource>;
-type Entries = Vec<(WasmStr, WasmList<u8>)>;
-
-/// Defines the functions of the resource.
-pub(super) fn define(interface: &mut Interface<'_>) {
-    interface.resource::<FieldsResource>("fields");
-    interface.function("[constructor]fields", |mut store, (): ()| {
-        Ok((store
-            .data_mut()
-            .push::<FieldsResource>(Entry::Fields(Fields::default()))?,))
-    });
-    interface.function("[static]fields.from-list", |store, (entries,): (Entries,)| {
-        answer(from_list(store, &entries))
-    });
-    interface.function("[method]fields.get", |store, (handle, name): (Handle, WasmStr)| {
-        // An invalid name is the name of no field.
-        let values = fields(store.data(), &handle)?.get_all(&*name.to_str(&store)?).iter();
-        Ok((values.map(|value| value.as_bytes().to_vec()).collect::<Vec<_>>(),))
-    });
-    interface.function("[method]fields.has", |store, (handle, name): (Handle, WasmStr)| {
-        Ok((fields(store.data(), &handle)?.contains_key(&*name.to_str(&store)?),))
-    });
-    interface.function(
-        "[method]fields.set",
-        |store, (handle, name, values): (Handle, WasmStr, Vec<_>)| answer(set(store, &handle, &name, &values)),
-    );
-    interface.function("[method]fields.delete", |store, (handle, name): (Handle, WasmStr)| {
-        answer(delete(store, &handle, &name))
-    });
-    interface.function("[method]fields.append", |store, (handle, name, value)| {
-        answer(append(store, &handle, &name, &value))
-    });
-    interface.function("[method]fields.entries", |store, (handle,): (Handle,)| {
-        let entry = |(name, value): (&HeaderName, &HeaderValue)| (name.to_string(), value.as_bytes().to_vec());
-        Ok((fields(store.data(), &handle)?.iter().map(entry).collect::<Vec<_>>(),))
-    });
-    interface.function("[method]fields.clone", |mut store, (handle,): (Handle,)| {
-        let copy = Fields::copy_of(fields(store.data(), &handle)?)?;
-        Ok((store.data_mut().push::<FieldsResource>(Entry::Fields(copy))?,))
-    });
-}
-
-/// The fields that a handle stands for.
-fn fields<'a>(data: &'a StoreData, handle: &Handle) -> Result<&'a HeaderMap> {
-    match data.resources.get(handle.rep())? {
-        Entry::RequestHeaders => Ok(&data.request_headers),
-        entry => Ok(expect_entry!(entry, Entry::Fields(fields) => &fields.map)),
-    }
-}
-
-/// Changes fields, if they are mutable, and counts their memory.
-fn change(
-    data: &mut StoreData,
-    handle: &Handle,
-    change: impl FnOnce(&mut Fields) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let fields = match data.resources.get_mut(handle.rep())? {
-        Entry::Fields(fields) if !fields.immutable => fields,
-        _ => return Err(HeaderError::Immutable.into()),
-    };
-    let before = fields.size;
-    let result = change(fields);
-    data.memory.release(before);
-    data.memory.charge(fields.size)?;
-    result
-}
-
-fn from_list(mut store: Store<'_>, entries: &Entries) -> Result<Handle, Failure> {
-    let mut fields = Fields::default();
-    for (name, value) in entries {
-        let name = parse_name(&name.to_str(&store)?)?;
-        let value = parse_value(&name, value.as_le_slice(&store))?;
-        ensure_one_length(&fields.map, &name)?;
-        fields.append(name, value)?;
-    }
-    Ok(store.data_mut().push(Entry::Fields(fields))?)
-}
-
-fn set(mut store: Store<'_>, handle: &Handle, name: &WasmStr, values: &[WasmList<u8>]) -> Result<(), Failure> {
-    let name = parse_name(&name.to_str(&store)?)?;
-    let parsed = values.iter().map(|value| parse_value(&name, value.as_le_slice(&store)));
-    let parsed: Result<Vec<_>, _> = parsed.collect();
-    change(store.data_mut(), handle, |fields| {
-        if name == CONTENT_LENGTH && values.len() > 1 {
-            return Err(HeaderError::InvalidSyntax.into());
-        }
-        Ok(fields.set(&name, parsed?)?)
-    })
-}
-
-fn delete(mut store: Store<'_>, handle: &Handle, name: &WasmStr) -> Result<(), Failure> {
-    let name = parse_name(&name.to_str(&store)?)?;
-    change(store.data_mut(), handle, |fields| {
-        fields.remove(name);
-        Ok(())
-    })
-}
-
-fn append(mut store: Store<'_>, handle: &Handle, name: &WasmStr, value: &WasmList<u8>) -> Result<(), Failure> {
-    let name = parse_name(&name.to_str(&store)?)?;
-    let value = parse_value(&name, value.as_le_slice(&store))?;
-    ensure_one_length(fields(store.data(), handle)?, &name)?;
-    change(store.data_mut(), handle, |fields| Ok(fields.append(name, value)?))
-}
-
 /// Two lengths would make the framing of a message ambiguous.
-fn ensure_one_length(fields: &HeaderMap, name: &HeaderName) -> Result<(), HeaderError> {
+pub(super) fn ensure_one_length(fields: &HeaderMap, name: &HeaderName) -> Result<(), HeaderError> {
     if name == CONTENT_LENGTH && fields.contains_key(name) {
         return Err(HeaderError::InvalidSyntax);
     }

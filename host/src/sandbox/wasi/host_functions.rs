@@ -5,7 +5,7 @@ use wasmtime::component::{ComponentNamedList, Lift, Linker, LinkerInstance, Lowe
 use wasmtime::{Engine, Result, StoreContextMut, bail};
 
 use super::state::{SliceEnded, StoreData};
-use super::{environment, fields, request, response, streams};
+use super::{environment, fields_resource, request, response, streams};
 
 /// What happens to a guest whose time slice is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl HostFunctions {
 }
 
 fn define_http_types(interface: &mut Interface<'_>) {
-    fields::define(interface);
+    fields_resource::define(interface);
     request::define(interface);
     response::define(interface);
 }

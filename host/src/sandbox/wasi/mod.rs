@@ -10,7 +10,9 @@
 //! | `state` | the host state of one instance |
 //! | `memory` | the budget of host memory |
 //! | `resources` | the resources that the guest has handles to |
-//! | `fields` | `wasi:http/types`: `fields` |
+//! | `fields` | headers and their rules |
+//! | `fields_resource` | `wasi:http/types`: `fields` |
+//! | `response_body` | the body of a response |
 //! | `request` | `wasi:http/types`: `incoming-request`, `incoming-body`, `future-trailers` |
 //! | `response` | `wasi:http/types`: `response-outparam`, `outgoing-response`, `outgoing-body`, `http-error-code` |
 //! | `streams` | `wasi:io/error`, `wasi:io/poll` and `wasi:io/streams` |
@@ -20,11 +22,13 @@
 mod bindings;
 mod environment;
 mod fields;
+mod fields_resource;
 mod host_functions;
 mod memory;
 mod request;
 mod resources;
 mod response;
+mod response_body;
 mod state;
 mod streams;
 

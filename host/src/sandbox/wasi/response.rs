@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::header::CONTENT_LENGTH;
 use wasmtime::component::Resource;
-use wasmtime::{Result, StoreContextMut, bail};
+use wasmtime::{Result, StoreContextMut};
 
 use super::bindings::Error;
 use super::bindings::http::OutgoingResponse as ResponseResource;
@@ -15,114 +15,15 @@ use super::bindings::http::{ErrorCode, Fields as FieldsResource, OutgoingBody, R
 use super::bindings::streams::OutputStream;
 use super::fields::Fields;
 use super::host_functions::Interface;
-use super::memory::MemoryBudget;
 use super::resources::{Entry, expect_entry, missing};
+use super::response_body::ResponseBody;
 use super::state::StoreData;
-use crate::sandbox::limits::{LimitExceeded, MAX_BODY_BYTES};
 
 /// The head of a response, and which body it has.
 pub(super) struct OutgoingResponse {
     pub(super) status: StatusCode,
     pub(super) headers: Fields,
     pub(super) body: Option<usize>,
-}
-
-/// The body of a response.
-#[derive(Debug)]
-pub(super) struct ResponseBody {
-    pub(super) bytes: Vec<u8>,
-    /// `content-length`.
-    expected: Option<u64>,
-    /// Bytes that the guest wrote, including those beyond `expected`.
-    written: u64,
-    state: BodyState,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum BodyState {
-    /// The guest may write.
-    Open,
-    /// The guest finished it.
-    Finished,
-    /// The guest dropped it, or wrote less or more than `content-length`.
-    Aborted,
-    /// Its response was dropped, so nobody reads it.
-    Closed,
-}
-
-/// What a write may do.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Write {
-    /// There is room for the bytes.
-    Accepted,
-    /// Nobody reads the body.
-    Closed,
-    /// The body is longer than its `content-length`: it would have so many bytes.
-    TooLong(u64),
-}
-
-impl ResponseBody {
-    fn new(expected: Option<u64>) -> Self {
-        Self {
-            bytes: Vec::new(),
-            expected,
-            written: 0,
-            state: BodyState::Open,
-        }
-    }
-
-    pub(super) fn is_closed(&self) -> bool {
-        self.state == BodyState::Closed
-    }
-
-    pub(super) fn abort(&mut self) {
-        if self.state == BodyState::Open {
-            self.state = BodyState::Aborted;
-        }
-    }
-
-    pub(super) fn close(&mut self) {
-        self.state = BodyState::Closed;
-        self.bytes = Vec::new();
-    }
-
-    /// Makes room for `length` more bytes.
-    pub(super) fn prepare(&mut self, memory: &mut MemoryBudget, length: usize) -> Result<Write> {
-        if self.is_closed() {
-            return Ok(Write::Closed);
-        }
-        self.written += length as u64;
-        if self.expected.is_some_and(|expected| self.written > expected) {
-            return Ok(Write::TooLong(self.written));
-        }
-        let required = self.bytes.len() + length;
-        if required > MAX_BODY_BYTES {
-            bail!(LimitExceeded::ResponseBody);
-        }
-        let capacity = self.bytes.capacity();
-        if required > capacity {
-            let expected = self.expected.and_then(|length| usize::try_from(length).ok());
-            let target = expected.unwrap_or(capacity * 2).clamp(required, MAX_BODY_BYTES);
-            memory.charge(target - capacity)?;
-            self.bytes.reserve_exact(target - self.bytes.len());
-        }
-        Ok(Write::Accepted)
-    }
-
-    fn finish(&mut self) -> Result<(), ErrorCode> {
-        if self.expected.is_some_and(|expected| self.written != expected) {
-            self.abort();
-            return Err(ErrorCode::HttpResponseBodySize(Some(self.written)));
-        }
-        if self.state == BodyState::Open {
-            self.state = BodyState::Finished;
-        }
-        Ok(())
-    }
-
-    fn into_bytes(self) -> Option<Bytes> {
-        (self.state == BodyState::Finished).then(|| self.bytes.into())
-    }
 }
 
 type Store<'a> = StoreContextMut<'a, StoreData>;

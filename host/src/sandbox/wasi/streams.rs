@@ -14,7 +14,7 @@ use super::bindings::streams::{InputStream, OutputStream, StreamError};
 use super::bindings::{Error, Pollable};
 use super::host_functions::Interface;
 use super::resources::{Entry, expect_entry, missing};
-use super::response::Write;
+use super::response_body::Write;
 use super::state::StoreData;
 
 /// Bytes of one read, and the permit of `check-write`.
