@@ -61,7 +61,7 @@ const ALLOWED_ON_THIS_ARCH: &[c_long] = &[libc::SYS_epoll_wait, libc::SYS_poll];
 #[cfg(not(target_arch = "x86_64"))]
 const ALLOWED_ON_THIS_ARCH: &[c_long] = &[];
 
-/// Fail in kill mode too, since that is harmless: the allocator of glibc tries to read
+/// Calls that fail in kill mode too, which is harmless: the allocator of glibc tries to read
 /// `/proc/sys/vm/overcommit_memory`.
 const FAILING: &[c_long] = &[libc::SYS_openat];
 
