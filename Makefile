@@ -10,8 +10,8 @@ unexport CARGO_BUILD_TARGET
 
 TOOLCHAIN := target/.toolchain
 HOST = $(shell rustc --print host-tuple)
-version_and_commit = export APP_VERSION="$${APP_VERSION:-$$(< VERSION.txt)}" \
-	COMMIT_SHA="$${COMMIT_SHA:-$$(git rev-parse HEAD)}"
+version_and_commit = APP_VERSION="$${APP_VERSION:-$$(< VERSION.txt)}"; \
+	COMMIT_SHA="$${COMMIT_SHA:-$$(git rev-parse HEAD)}"; export APP_VERSION COMMIT_SHA
 
 # Tools that cargo builds from source into target/tools. The first four belong to the image build.
 DENY := cargo-deny@0.20.2

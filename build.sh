@@ -46,7 +46,7 @@ docker version > /dev/null 2>&1 || fail "the docker daemon does not respond; sta
 
 dirty=unknown created='' source=''
 # Only if this directory is the top of a checkout, not if it lies inside another one.
-if [ "$(git rev-parse --show-toplevel 2> /dev/null)" = "$(pwd -P)" ]; then
+if [ -e .git ] && [ "$(git rev-parse --show-toplevel)" = "$(pwd -P)" ]; then
     sha=$(git rev-parse --verify --quiet HEAD) || fail "this repository has no commit; create one"
     created=$(git show --no-patch --format=%cI HEAD)
     dirty=false
@@ -57,8 +57,10 @@ if [ "$(git rev-parse --show-toplevel 2> /dev/null)" = "$(pwd -P)" ]; then
         warn "the work tree differs from commit $sha; the image is labelled as dirty"
     fi
 else
+    # For example because of its owner: git has printed the reason and the remedy.
+    [ ! -e .git ] || warn "git does not read this checkout; local changes are not detected"
     sha=${COMMIT_SHA:-}
-    [ -n "$sha" ] || fail "this is not a git checkout; set COMMIT_SHA to the commit of this source"
+    [ -n "$sha" ] || fail "this is not a checkout that git reads; set COMMIT_SHA to the commit of this source"
     [[ $sha =~ ^[0-9a-f]{40}([0-9a-f]{24})?$ ]] ||
         fail "COMMIT_SHA is \`$sha\`; expected a full commit, 40 hexadecimal digits"
 fi
