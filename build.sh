@@ -70,9 +70,13 @@ version=$(tr -d '[:space:]' < VERSION.txt)
 tags=("anz_test:$sha" "anz_test2:$sha" anz_test2:latest)
 [ -z "${PROJECT_ID:-}" ] || tags=("gcr.io/$PROJECT_ID/anz_test2:$sha")
 
+# Without --load, a builder of BuildKit may leave the image in its cache. The classic builder has no such option.
+load=''
+[[ $(docker build --help 2>&1) != *--load* ]] || load=--load
 build() {
-    docker build --build-arg "RUST_IMAGE=$base" --build-arg "APP_VERSION=$version" --build-arg "COMMIT_SHA=$sha" \
-        --build-arg "CREATED=$created" --build-arg "SOURCE=$source" --build-arg "DIRTY=$dirty" "$@" .
+    docker build ${load:+"$load"} --build-arg "RUST_IMAGE=$base" --build-arg "APP_VERSION=$version" \
+        --build-arg "COMMIT_SHA=$sha" --build-arg "CREATED=$created" --build-arg "SOURCE=$source" \
+        --build-arg "DIRTY=$dirty" "$@" .
 }
 
 if [ -n "${STAGE:-}" ]; then
@@ -80,6 +84,9 @@ if [ -n "${STAGE:-}" ]; then
     exit
 fi
 build "${tags[@]/#/--tag=}" "$@"
+for tag in "${tags[@]}"; do
+    docker image inspect "$tag" > /dev/null || fail "docker has no image $tag; build with a builder that keeps it"
+done
 printf 'built %s\n' "${tags[@]}"
 
 if [ -n "${ARTIFACTS:-}" ]; then
