@@ -64,19 +64,16 @@ COPY --from=build /src/target/sbom /artifacts/sbom/
 FROM scratch
 ARG APP_VERSION
 ARG COMMIT_SHA
-ARG CREATED
-ARG SOURCE
 ARG DIRTY
 COPY --from=build /src/target/status-host /status-host
 ENV APP_VERSION=${APP_VERSION} \
     COMMIT_SHA=${COMMIT_SHA} \
     ADMIN=0.0.0.0:9090
+# build.sh adds the labels created and source, if it knows their values.
 LABEL org.opencontainers.image.title="status-app" \
       org.opencontainers.image.description="HTTP service that reports its own version and Git commit" \
       org.opencontainers.image.version="${APP_VERSION}" \
       org.opencontainers.image.revision="${COMMIT_SHA}" \
-      org.opencontainers.image.created="${CREATED}" \
-      org.opencontainers.image.source="${SOURCE}" \
       org.opencontainers.image.licenses="Apache-2.0" \
       status-app.dirty="${DIRTY}"
 USER 65532:65532

@@ -50,8 +50,9 @@ if [ -e .git ] && [ "$(git rev-parse --show-toplevel)" = "$(pwd -P)" ]; then
     sha=$(git rev-parse --verify --quiet HEAD) || fail "this repository has no commit; create one"
     created=$(git show --no-patch --format=%cI HEAD)
     dirty=false
-    # A password or token in the URL must not end up in a label.
+    # Only a URL, and without the password or token that may be in it.
     source=$(git config --get remote.origin.url | sed 's|//[^/]*@|//|' || true)
+    [[ $source =~ ^(https?|ssh|git)://[^@?#[:space:]]+$ ]] || source=''
     if [ -n "$(git status --porcelain)" ]; then
         dirty=true
         warn "the work tree differs from commit $sha; the image is labelled as dirty"
@@ -75,8 +76,9 @@ load=''
 [[ $(docker build --help 2>&1) != *--load* ]] || load=--load
 build() {
     docker build ${load:+"$load"} --build-arg "RUST_IMAGE=$base" --build-arg "APP_VERSION=$version" \
-        --build-arg "COMMIT_SHA=$sha" --build-arg "CREATED=$created" --build-arg "SOURCE=$source" \
-        --build-arg "DIRTY=$dirty" "$@" .
+        --build-arg "COMMIT_SHA=$sha" --build-arg "DIRTY=$dirty" \
+        ${created:+"--label=org.opencontainers.image.created=$created"} \
+        ${source:+"--label=org.opencontainers.image.source=$source"} "$@" .
 }
 
 if [ -n "${STAGE:-}" ]; then
