@@ -10,7 +10,7 @@ unexport CARGO_BUILD_TARGET
 
 TOOLCHAIN := target/.toolchain
 HOST = $(shell rustc --print host-tuple)
-version_and_commit = APP_VERSION="$${APP_VERSION:-$$(< VERSION.txt)}"; \
+version_and_commit = APP_VERSION="$${APP_VERSION:-$$(ci/version)}"; \
 	COMMIT_SHA="$${COMMIT_SHA:-$$(git rev-parse HEAD)}"; export APP_VERSION COMMIT_SHA
 
 # Tools that cargo builds from source into target/tools. The first four belong to the image build.

@@ -65,8 +65,7 @@ else
     [[ $sha =~ ^[0-9a-f]{40}([0-9a-f]{24})?$ ]] ||
         fail "COMMIT_SHA is \`$sha\`; expected a full commit, 40 hexadecimal digits"
 fi
-version=$(tr -d '[:space:]' < VERSION.txt)
-[ -n "$version" ] || fail "VERSION.txt is empty; write the version into it"
+version=$(ci/version)
 
 tags=("anz_test:$sha" "anz_test2:$sha" anz_test2:latest)
 [ -z "${PROJECT_ID:-}" ] || tags=("gcr.io/$PROJECT_ID/anz_test2:$sha")

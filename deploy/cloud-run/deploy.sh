@@ -20,7 +20,7 @@ fail() {
 [[ $COMMIT_SHA =~ ^[0-9a-f]{40}$ ]] || fail "COMMIT_SHA is \`$COMMIT_SHA\`; set it to 40 hexadecimal digits"
 [[ ${PROVENANCE:=required} =~ ^(required|skip)$ ]] || fail "PROVENANCE is \`$PROVENANCE\`; set it to required or skip"
 service=${SERVICE:-status-app}
-version=$(tr -d '[:space:]' < ../../VERSION.txt)
+version=$(../../ci/version)
 repository=us-docker.pkg.dev/$PROJECT_ID/gcr.io/anz_test2
 tag=sha-${COMMIT_SHA:0:12}
 work=$(mktemp -d)
