@@ -1,10 +1,10 @@
 # Builds, checks and packages status-app. Each RUN is a gate: if it fails, there is no image.
-# Only syntax that the classic builder, BuildKit and kaniko share. `docker build .` stops at FROM with USAGE.
+# Only syntax that the classic builder, BuildKit, Podman and kaniko share.
 
-# The base image needs rustup, git, make and a C compiler. build.sh sets it and describes how to pin it by digest.
-ARG RUST_IMAGE
-ARG USAGE="run ./build.sh instead: it passes the base image, the version and the commit"
-FROM ${RUST_IMAGE:?$USAGE} AS tools
+# The base image needs rustup, git, make and a C compiler. build.sh sets it and describes how to pin it by digest. The
+# default is not a valid name: `docker build .` stops here and prints it.
+ARG RUST_IMAGE="run ./build.sh instead: it passes the base image, the version and the commit"
+FROM ${RUST_IMAGE} AS tools
 
 WORKDIR /src
 ENV CARGO_INCREMENTAL=0 \
