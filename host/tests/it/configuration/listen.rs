@@ -18,6 +18,40 @@ fn invalid_address_is_refused() {
     assert_refused(&run(&[], &[("LISTEN", &not_utf8())]), 2, &["LISTEN"]);
 }
 
+/// Checks that the server would listen on `address`: it cannot bind any, and its error names the one it tried.
+#[track_caller]
+fn assert_listens(arguments: &[&str], variables: &[(&str, &OsStr)], address: &str) {
+    let output = with_failing_calls(&[libc::SYS_bind], libc::EADDRINUSE, || run(arguments, variables));
+    assert_refused(&output, 1, &[&format!("cannot listen on `{address}`")]);
+}
+
+#[test]
+fn port_variable_sets_the_default_port() {
+    assert_listens(&[], &[], "0.0.0.0:5000");
+    for (port, address) in [("8080", "0.0.0.0:8080"), ("0", "0.0.0.0:0"), ("", "0.0.0.0:5000")] {
+        assert_listens(&[], &[("PORT", OsStr::new(port))], address);
+    }
+}
+
+#[test]
+fn listen_takes_precedence_over_the_port_variable() {
+    let (port, listen) = (("PORT", OsStr::new("x")), ("LISTEN", OsStr::new("127.0.0.1:5002")));
+    assert_listens(&[], &[port, listen], "127.0.0.1:5002");
+    assert_listens(&["--listen", "127.0.0.1:5003"], &[port], "127.0.0.1:5003");
+    assert_listens(&["--listen", "127.0.0.1:5003"], &[port, listen], "127.0.0.1:5003");
+}
+
+#[test]
+fn invalid_port_variable_is_refused() {
+    for port in ["x", "65536", "-1", "5000/tcp", " 5000", "0x50"] {
+        let message = format!("invalid port `{port}` in the variable PORT");
+        let parts = [&*message, "a number from 0 to 65535", "--listen"];
+        assert_refused(&run(&[], &[("PORT", OsStr::new(port))]), 2, &parts);
+        assert_refused(&run(&["healthcheck"], &[("PORT", OsStr::new(port))]), 2, &parts);
+    }
+    assert_refused(&run(&[], &[("PORT", &not_utf8())]), 2, &["in the variable PORT"]);
+}
+
 #[test]
 fn unavailable_address_is_refused() {
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
