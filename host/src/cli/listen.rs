@@ -2,20 +2,20 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use clap::Args;
 
 use super::ParseError;
 
-/// Where the service listens by default.
-const DEFAULT_IP: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+/// Where the service listens by default: on all addresses, of both families.
+const DEFAULT_IP: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 const DEFAULT_PORT: u16 = 5000;
 
 /// `--listen`.
 #[derive(Args, Debug)]
 pub struct ListenArg {
-    /// Address and port to listen on; by default port $PORT, or 5000, of all addresses
+    /// Address and port to listen on; by default [::] and the port $PORT, or 5000
     #[arg(long, env = "LISTEN", hide_env_values = true, value_name = "ADDRESS:PORT")]
     listen: Option<OsString>,
 }

@@ -1,12 +1,12 @@
 //! The listening address, and resources that the server needs to start.
 
 use std::ffi::OsStr;
-use std::net::TcpListener;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
 
 use super::not_utf8;
 use crate::support::command::status_host_after;
-use crate::support::seccomp::with_failing_calls;
-use crate::support::{assert_refused, run};
+use crate::support::seccomp::{with_failing_calls, without_ipv6};
+use crate::support::{TestServer, assert_refused, run, send};
 
 #[test]
 fn invalid_address_is_refused() {
@@ -27,8 +27,8 @@ fn assert_listens(arguments: &[&str], variables: &[(&str, &OsStr)], address: &st
 
 #[test]
 fn port_variable_sets_the_default_port() {
-    assert_listens(&[], &[], "0.0.0.0:5000");
-    for (port, address) in [("8080", "0.0.0.0:8080"), ("0", "0.0.0.0:0"), ("", "0.0.0.0:5000")] {
+    assert_listens(&[], &[], "[::]:5000");
+    for (port, address) in [("8080", "[::]:8080"), ("0", "[::]:0"), ("", "[::]:5000")] {
         assert_listens(&[], &[("PORT", OsStr::new(port))], address);
     }
 }
@@ -50,6 +50,38 @@ fn invalid_port_variable_is_refused() {
         assert_refused(&run(&["healthcheck"], &[("PORT", OsStr::new(port))]), 2, &parts);
     }
     assert_refused(&run(&[], &[("PORT", &not_utf8())]), 2, &["in the variable PORT"]);
+}
+
+#[test]
+fn unspecified_ipv6_address_accepts_both_families() {
+    let server = TestServer::with_options("--listen [::]:0 --admin [::]:0");
+    let loopback = [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()];
+    // The machine of the test may have no IPv6.
+    let available = loopback.into_iter().filter(|ip| TcpListener::bind((*ip, 0)).is_ok());
+    for ip in available {
+        for (port, path) in [
+            (server.address.port(), "/status"),
+            (server.admin.unwrap().port(), "/livez"),
+        ] {
+            let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+            assert_eq!(send((ip, port).into(), request).status, 200, "{ip} {path}");
+        }
+    }
+}
+
+#[test]
+fn unspecified_ipv6_address_is_ipv4_on_a_kernel_without_ipv6() {
+    let server = without_ipv6(|| TestServer::with_options("--listen [::]:0 --admin [::]:0"));
+    for address in [server.address, server.admin.unwrap()] {
+        assert_eq!(address.ip(), Ipv4Addr::UNSPECIFIED);
+    }
+    assert_eq!(server.get("/status").status, 200);
+    let output = without_ipv6(|| run(&["--listen", "[::1]:5000"], &[]));
+    let parts = [
+        "cannot listen on `[::1]:5000`",
+        "the kernel has no IPv6; set --listen to an IPv4 address",
+    ];
+    assert_refused(&output, 1, &parts);
 }
 
 #[test]
