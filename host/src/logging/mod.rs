@@ -6,7 +6,7 @@
 mod cloud_json;
 mod rate_limit;
 mod sampler;
-mod traceparent;
+mod trace_context;
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -23,7 +23,7 @@ use cloud_json::CloudLoggingFormat;
 use rate_limit::RateLimit;
 
 pub use sampler::Sampler;
-pub(crate) use traceparent::TraceParent;
+pub(crate) use trace_context::TraceContext;
 
 /// The number of events that can wait to be written. Events that arrive while the queue is full are dropped.
 const QUEUE_CAPACITY: usize = 4096;

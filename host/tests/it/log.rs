@@ -67,6 +67,12 @@ fn traceparent_is_logged_with_a_failure() {
 }
 
 #[test]
+fn x_cloud_trace_context_is_logged_with_a_failure() {
+    let header = format!("x-cloud-trace-context: {TRACE_ID}/1;o=1\r\n");
+    assert_eq!(logged_trace("", &header), TRACE_ID);
+}
+
+#[test]
 fn invalid_traceparent_is_ignored() {
     assert_eq!(logged_trace("", "traceparent: nonsense\r\n"), Value::Null);
 }
