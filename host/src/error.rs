@@ -62,13 +62,12 @@ impl Error {
     /// 2 if the configuration or the component has to change, else 1.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::Cli(_)
-            | Self::GuestEnv(_)
-            | Self::Component(_)
-            | Self::WarmUp { .. }
-            | Self::Listen(ListenError::Count(_)) => 2,
-            Self::Listen(_) | Self::Unhealthy { .. } | Self::Lockdown(_) | Self::Os { .. } => 1,
-        }
+        let has_to_change = match self {
+            Self::Cli(_) | Self::GuestEnv(_) | Self::WarmUp { .. } => true,
+            Self::Component(error) => !matches!(error, LoadError::NotExecutable(..)),
+            Self::Listen(error) => matches!(error, ListenError::Count(_)),
+            Self::Unhealthy { .. } | Self::Lockdown(_) | Self::Os { .. } => false,
+        };
+        if has_to_change { 2 } else { 1 }
     }
 }

@@ -20,6 +20,14 @@ pub fn without_ipv6<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     with_failing([(libc::SYS_socket, vec![rule])], libc::EAFNOSUPPORT, work)
 }
 
+/// Runs `work` on a kernel that denies to make memory executable.
+pub fn without_executable_memory<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    let is_executable = SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64);
+    let condition = SeccompCondition::new(2, SeccompCmpArgLen::Dword, is_executable, libc::PROT_EXEC as u64);
+    let rule = SeccompRule::new(vec![condition.unwrap()]).unwrap();
+    with_failing([(libc::SYS_mprotect, vec![rule])], libc::EPERM, work)
+}
+
 fn with_failing<T: Send>(
     rules: impl IntoIterator<Item = (libc::c_long, Vec<SeccompRule>)>,
     errno: i32,
