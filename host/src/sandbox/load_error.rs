@@ -2,6 +2,8 @@
 
 use std::io;
 
+use super::engine::{MAX_CORE_INSTANCES, MAX_MEMORIES, MAX_TABLES};
+
 /// Why a component cannot be loaded. Every message names the file and a remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -33,7 +35,10 @@ pub enum LoadError {
     #[error("cannot compile the component `{0}`: {1}; use a valid one")]
     Compile(String, String),
     /// It needs more memories, tables or instances than a place of the pool has.
-    #[error("the component `{0}` does not fit the instance pool: {1}; use one with one memory of at most 16 MiB")]
+    #[error(
+        "the component `{0}` does not fit the instance pool: {1}; use one with at most 16 MiB of memory, \
+         {MAX_MEMORIES} memories, {MAX_TABLES} tables and {MAX_CORE_INSTANCES} core instances"
+    )]
     Pool(String, String),
     /// It has asynchronous functions, or imports or exports of WASI 0.3.
     #[error(
