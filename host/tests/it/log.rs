@@ -161,6 +161,13 @@ fn log_level_selects_events() {
         let log = log_at(level);
         assert_eq!(messages(&log), ["component failed"], "{level}");
     }
+    let log = log_at("info,status_host=loud");
+    assert_eq!(
+        messages(&log)[0],
+        "RUST_LOG or --log-level is invalid; logging at level info"
+    );
+    assert_eq!(log[0]["value"], "info,status_host=loud");
+    assert_eq!(messages(&log)[1..], messages(&log_at("info,other-crate=debug")));
     let log = log_at("debug");
     let rejected = log.iter().find(|line| line["severity"] == "DEBUG").unwrap();
     assert_eq!(rejected["message"], "request rejected");

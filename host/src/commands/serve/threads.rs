@@ -7,7 +7,7 @@ use std::sync::RwLock;
 use std::thread;
 
 use tokio::runtime::{Builder, Runtime};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::confined::Confined;
 use crate::admin::{AdminServer, BuildInfo};
@@ -42,6 +42,7 @@ struct Service {
     readiness: Readiness,
     filesystem: FilesystemLocked,
     build_info: BuildInfo,
+    invalid_log_levels: Option<String>,
     admin_addr: Option<SocketAddr>,
 }
 
@@ -81,6 +82,7 @@ impl Confined {
             readiness,
             filesystem,
             build_info: resources.build_info,
+            invalid_log_levels: args.logging.log_level.invalid.clone(),
             admin_addr,
         };
         Ok(Threads { runtime, service, log })
@@ -114,6 +116,9 @@ impl Service {
             cause,
         })?;
         // After the first instance, so that a failed start prints its error only.
+        if let Some(value) = self.invalid_log_levels {
+            warn!(value, "RUST_LOG or --log-level is invalid; logging at level info");
+        }
         lockdown.log();
         self.capacity.log();
         self.readiness.set(Phase::Ready);
@@ -145,7 +150,7 @@ fn start_log(args: &LoggingArgs, metrics: &Metrics) -> Result<LogGuard, Error> {
         } else {
             logging::Format::Json
         },
-        levels: args.log_level.clone(),
+        levels: args.log_level.targets.clone(),
         google_cloud_project: args.google_cloud_project.clone(),
     };
     let (dropped, suppressed) = (metrics.dropped_events.clone(), metrics.suppressed_events.clone());

@@ -46,11 +46,6 @@ fn value_that_is_not_one_of_the_choices_is_refused() {
             "neither off nor an IP address and a port",
         ),
         ("--access-log", " all -0.1 1.1 NaN 10%", "not between 0 and 1"),
-        (
-            "--log-level",
-            "loud info,loud status_host=loud info,[span]=debug",
-            "none of off, error, warn, info, debug and trace",
-        ),
         ("--log-format", " xml", "auto, json, text"),
         ("--lockdown", " maybe", "off, on, require, kill"),
     ] {
