@@ -49,6 +49,11 @@ pub struct ServeArgs {
     #[arg(long, env, hide_env_values = true, value_name = "MODE", value_enum, default_value_t = LockdownMode::On)]
     pub lockdown: LockdownMode,
 
+    /// Threads that serve requests; by default one for each available CPU
+    #[arg(long, env, hide_env_values = true, value_name = "COUNT",
+        value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub worker_threads: Option<u16>,
+
     /// The log and the admin port.
     #[command(flatten)]
     pub logging: LoggingArgs,

@@ -72,8 +72,7 @@ impl Resources {
         Ok(Some(Self {
             signals,
             capacity,
-            // Before Landlock: it reads the CPU limit of the cgroup.
-            worker_threads: thread::available_parallelism().map_or(1, usize::from),
+            worker_threads: args.worker_threads.map_or_else(available_cpus, usize::from),
             listener,
             local_addr,
             admin_listener,
@@ -83,6 +82,11 @@ impl Resources {
             metrics: Arc::new(metrics),
         }))
     }
+}
+
+/// Call it before Landlock: it reads the CPU limit of the cgroup.
+fn available_cpus() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Compiling a component takes seconds, in which a signal ends the process.

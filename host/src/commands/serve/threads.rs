@@ -66,11 +66,7 @@ impl Confined {
         sandbox
             .spawn_epoch_thread()
             .map_err(Error::os("start the epoch thread", REMEDY))?;
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(resources.worker_threads)
-            .enable_all()
-            .build();
-        let runtime = runtime.map_err(Error::os("start the worker threads", REMEDY))?;
+        let runtime = runtime(resources.worker_threads).map_err(Error::os("start the worker threads", REMEDY))?;
         runtime.spawn(heartbeat.beat());
         let recorder = RequestRecorder::new(resources.metrics, Sampler::new(args.logging.access_log));
         let service = Service {
@@ -136,6 +132,15 @@ impl Service {
             .await;
         Ok(())
     }
+}
+
+/// One worker is the main thread, which would otherwise only wait.
+fn runtime(workers: usize) -> io::Result<Runtime> {
+    let mut builder = match workers {
+        1 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    builder.worker_threads(workers).enable_all().build()
 }
 
 fn start_log(args: &LoggingArgs, metrics: &Metrics) -> Result<LogGuard, Error> {
