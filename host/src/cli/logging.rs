@@ -1,12 +1,16 @@
 //! The options of the log and of the admin port.
 
 use std::convert::Infallible;
+use std::env;
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, CommandFactory, ValueEnum};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
+
+use super::Cli;
 
 /// The log and the admin port.
 #[derive(Args, Clone, Debug)]
@@ -79,6 +83,26 @@ fn parse_admin(text: &str) -> Result<AdminAddress, String> {
     }
     let address = text.parse().map(AdminAddress::At);
     address.map_err(|_| "neither off nor an IP address and a port, such as 127.0.0.1:9090 or [::]:9090".to_owned())
+}
+
+/// Whether an error is a log event in JSON: the command is serve, and its log format is `json`. An invalid command line
+/// has a format too.
+#[must_use]
+pub fn has_json_errors(args: &[OsString]) -> bool {
+    let mut args = args.iter().skip(1).filter_map(|arg| arg.to_str()).peekable();
+    let is_command = |name: &&str| Cli::command().find_subcommand(name).is_some();
+    if args.peek().is_some_and(is_command) {
+        return false;
+    }
+    let mut format = env::var("LOG_FORMAT").ok();
+    while let Some(arg) = args.next() {
+        match arg.strip_prefix("--log-format") {
+            Some("") => format = args.next().map(str::to_owned),
+            Some(value) => format = value.strip_prefix('=').map(str::to_owned),
+            None => {}
+        }
+    }
+    format.as_deref() == Some("json")
 }
 
 /// `RUST_LOG` is often set for a whole cluster. So whatever other programs accept is accepted, and nothing is an error.

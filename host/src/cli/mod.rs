@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use limits::{Limits, MAX_MEMORY};
 pub use listen::ListenArg;
-pub use logging::{AdminAddress, LogFormat, LogLevels, LoggingArgs};
+pub use logging::{AdminAddress, LogFormat, LogLevels, LoggingArgs, has_json_errors};
 
 /// The command line.
 #[derive(Debug, Parser)]

@@ -22,6 +22,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use cloud_json::CloudLoggingFormat;
 use rate_limit::RateLimit;
 
+pub use cloud_json::json_error;
 pub use sampler::Sampler;
 pub(crate) use trace_context::TraceContext;
 
