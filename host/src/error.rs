@@ -59,6 +59,18 @@ impl Error {
         move |cause| Self::Os { action, cause, remedy }
     }
 
+    /// For `map_err`: a thread cannot be started.
+    pub(crate) fn thread(cause: io::Error) -> Self {
+        let remedy = match cause.kind() {
+            // The C library falls back to clone only if the kernel does not know clone3.
+            io::ErrorKind::PermissionDenied => {
+                "allow clone3 in the seccomp profile of the container, or update Docker and libseccomp"
+            }
+            _ => "raise the limit of threads (ulimit -u, pids cgroup)",
+        };
+        Self::os("start a thread", remedy)(cause)
+    }
+
     /// 2 if the configuration or the component has to change, else 1.
     #[must_use]
     pub fn exit_code(&self) -> u8 {

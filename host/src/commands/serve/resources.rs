@@ -22,8 +22,6 @@ const _: () = assert!(MAX_MEMORY == MEMORY_RESERVATION, "--max-memory fits the r
 
 const IMAGE: &str = "raise the limit of file descriptors (ulimit -n), or allow memfd_create in the seccomp profile";
 
-const THREADS: &str = "raise the limit of threads (ulimit -u, pids cgroup)";
-
 /// Everything that the service opens, and the values derived from it.
 pub(super) struct Resources {
     pub(super) signals: BlockedSignals,
@@ -94,8 +92,7 @@ fn load(signals: &BlockedSignals, engine: &Engine, args: &ServeArgs) -> Result<O
     let (engine, file) = (engine.clone(), args.component.file().map(Path::to_owned));
     let machine_code = machine_code(&args.component);
     let loaded = signals.unless_signaled(move || sandbox::load(&engine, file.as_deref(), machine_code));
-    let loaded = loaded.map_err(Error::os("load the component", THREADS))?;
-    Ok(loaded.transpose()?)
+    Ok(loaded.map_err(Error::thread)?.transpose()?)
 }
 
 /// Call it after both listeners, so that their descriptors are counted, and before Landlock, since it reads files.

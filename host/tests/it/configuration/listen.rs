@@ -2,11 +2,14 @@
 
 use std::ffi::OsStr;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
+use std::os::unix::process::CommandExt;
+
+use nix::unistd::getuid;
 
 use super::not_utf8;
 use crate::support::command::status_host_after;
 use crate::support::seccomp::{with_failing_calls, without_ipv6};
-use crate::support::{TestServer, assert_refused, run, send};
+use crate::support::{TestServer, assert_refused, run, send, status_host};
 
 #[test]
 fn invalid_address_is_refused() {
@@ -127,6 +130,20 @@ fn number_of_inherited_sockets_other_than_one_is_refused() {
             ("LISTEN", OsStr::new("x")),
         ];
         assert_refused(&run(&[], &variables), 2, &["invalid address"]);
+    }
+}
+
+#[test]
+fn thread_that_cannot_be_started_is_reported() {
+    for (errno, remedy) in [
+        (libc::EPERM, "allow clone3 in the seccomp profile"),
+        (libc::EAGAIN, "raise the limit of threads"),
+    ] {
+        let mut command = status_host();
+        // A command that sets a user is started by clone, others by clone3.
+        command.args(["--listen", "127.0.0.1:0"]).uid(getuid().as_raw());
+        let output = with_failing_calls(&[libc::SYS_clone3], errno, || command.output().unwrap());
+        assert_refused(&output, 1, &["cannot start a thread", remedy]);
     }
 }
 
