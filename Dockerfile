@@ -68,7 +68,7 @@ ARG DIRTY
 COPY --from=build /src/target/status-host /status-host
 ENV APP_VERSION=${APP_VERSION} \
     COMMIT_SHA=${COMMIT_SHA} \
-    ADMIN=0.0.0.0:9090
+    ADMIN=[::]:9090
 # build.sh adds the labels created and source, if it knows their values.
 LABEL org.opencontainers.image.title="status-app" \
       org.opencontainers.image.description="HTTP service that reports its own version and Git commit" \

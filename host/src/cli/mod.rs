@@ -1,10 +1,10 @@
 //! Command-line options and the environment variables that stand for them, parsed into plain values.
 
 mod limits;
+mod listen;
 mod logging;
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::builder::BoolishValueParser;
@@ -12,7 +12,8 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use limits::{Limits, MAX_MEMORY};
-pub use logging::{AdminAddress, LogFormat, LoggingArgs};
+pub use listen::ListenArg;
+pub use logging::{AdminAddress, LogFormat, LogLevels, LoggingArgs, has_json_errors};
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -48,6 +49,11 @@ pub struct ServeArgs {
     #[arg(long, env, hide_env_values = true, value_name = "MODE", value_enum, default_value_t = LockdownMode::On)]
     pub lockdown: LockdownMode,
 
+    /// Threads that serve requests; by default one for each available CPU
+    #[arg(long, env, hide_env_values = true, value_name = "COUNT",
+        value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub worker_threads: Option<u16>,
+
     /// The log and the admin port.
     #[command(flatten)]
     pub logging: LoggingArgs,
@@ -68,20 +74,6 @@ pub enum LockdownMode {
     Require,
     /// As require, but a forbidden system call kills the process instead of failing
     Kill,
-}
-
-/// `--listen`.
-#[derive(Args, Debug)]
-pub struct ListenArg {
-    /// Address and port to listen on
-    #[arg(
-        long,
-        env = "LISTEN",
-        hide_env_values = true,
-        value_name = "ADDRESS:PORT",
-        default_value = "0.0.0.0:5000"
-    )]
-    listen: OsString,
 }
 
 /// `--component`.
@@ -151,23 +143,6 @@ impl ComponentArg {
     #[must_use]
     pub fn file(&self) -> Option<&Path> {
         self.component.as_deref().map(Path::new)
-    }
-}
-
-impl ListenArg {
-    /// The address. It is parsed on use: commands that do not listen accept any `LISTEN`.
-    ///
-    /// # Errors
-    ///
-    /// [`ParseError::Invalid`] if the value is not an IP address with a port.
-    pub fn address(&self) -> Result<SocketAddr, ParseError> {
-        let value = self.listen.to_string_lossy();
-        value.parse().map_err(|_| {
-            ParseError::Invalid(format!(
-                "invalid address `{value}`; set --listen or LISTEN to an IP address and a port, such as \
-                 0.0.0.0:5000 or [::]:5000"
-            ))
-        })
     }
 }
 

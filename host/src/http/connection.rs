@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -57,6 +58,7 @@ impl Http1Server {
                 sandbox,
                 recorder,
                 local_addr,
+                draining: AtomicBool::default(),
             },
             limits,
             shutdown: watch::Sender::new(false),
@@ -78,7 +80,12 @@ impl Http1Server {
         self.handler.recorder.metrics()
     }
 
-    /// From now on every connection closes after its current or next response, and idle ones close soon.
+    /// From now on every response closes its connection. Idle connections stay open.
+    pub(super) fn begin_drain(&self) {
+        self.handler.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on idle connections close soon. Call it after [`Http1Server::begin_drain`].
     pub(super) fn shut_down(&self) {
         self.shutdown.send_replace(true);
     }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -23,6 +24,8 @@ pub(super) struct Handler {
     pub(super) sandbox: Sandbox,
     pub(super) recorder: RequestRecorder,
     pub(super) local_addr: SocketAddr,
+    /// Every response closes its connection.
+    pub(super) draining: AtomicBool,
 }
 
 impl Handler {
@@ -48,6 +51,9 @@ impl Handler {
             }
         };
         record.finish(&response);
+        if self.draining.load(Ordering::Relaxed) {
+            close.set_last_request();
+        }
         if close.close_after_response(admission) {
             return Ok(with_connection_close(response));
         }

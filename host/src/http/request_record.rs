@@ -9,7 +9,7 @@ use http_body_util::Full;
 use hyper::body::Body;
 use tracing::info;
 
-use crate::logging::{Sampler, TraceParent};
+use crate::logging::{Sampler, TraceContext};
 use crate::metrics::{Method, Metrics, Route};
 
 /// The length of a method and of a path in the log, in characters.
@@ -26,7 +26,7 @@ pub(super) struct RequestRecord<'a> {
     metrics: &'a Metrics,
     method: Method,
     route: Route,
-    trace_parent: TraceParent,
+    trace_context: TraceContext,
     start: Instant,
     access_log: AccessLog,
 }
@@ -63,7 +63,7 @@ impl RequestRecorder {
         } else {
             AccessLog::Off
         };
-        self.record(Method::Other, Route::Other, TraceParent::default(), access_log)
+        self.record(Method::Other, Route::Other, TraceContext::default(), access_log)
     }
 
     pub(super) fn start<B>(&self, request: &Request<B>) -> RequestRecord<'_> {
@@ -77,15 +77,15 @@ impl RequestRecorder {
         } else {
             AccessLog::Off
         };
-        let trace_parent = TraceParent::from(request.headers());
-        self.record(request.method().into(), path.into(), trace_parent, access_log)
+        let trace_context = TraceContext::from(request.headers());
+        self.record(request.method().into(), path.into(), trace_context, access_log)
     }
 
     fn record(
         &self,
         method: Method,
         route: Route,
-        trace_parent: TraceParent,
+        trace_context: TraceContext,
         access_log: AccessLog,
     ) -> RequestRecord<'_> {
         self.metrics.requests_in_flight.inc();
@@ -93,7 +93,7 @@ impl RequestRecorder {
             metrics: &self.metrics,
             method,
             route,
-            trace_parent,
+            trace_context,
             start: Instant::now(),
             access_log,
         }
@@ -102,7 +102,7 @@ impl RequestRecorder {
 
 impl RequestRecord<'_> {
     pub(super) fn trace_id(&self) -> Option<&str> {
-        self.trace_parent.trace_id()
+        self.trace_context.trace_id()
     }
 
     /// Counts and logs the request.

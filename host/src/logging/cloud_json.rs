@@ -5,7 +5,7 @@ use std::fmt::{self, Debug};
 use std::time::SystemTime;
 
 use humantime::format_rfc3339_micros;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
@@ -95,6 +95,13 @@ where
         event.record(&mut visitor);
         writeln!(writer, "{}", Value::from(visitor.entry))
     }
+}
+
+/// An error outside of the log, as an event on one line.
+#[must_use]
+pub fn json_error(message: &str) -> String {
+    let time = format_rfc3339_micros(SystemTime::now()).to_string();
+    json!({"time": time, "severity": severity(Level::ERROR), "message": message}).to_string()
 }
 
 fn severity(level: Level) -> &'static str {

@@ -6,7 +6,7 @@
 mod cloud_json;
 mod rate_limit;
 mod sampler;
-mod traceparent;
+mod trace_context;
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -22,8 +22,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 use cloud_json::CloudLoggingFormat;
 use rate_limit::RateLimit;
 
+pub use cloud_json::json_error;
 pub use sampler::Sampler;
-pub(crate) use traceparent::TraceParent;
+pub(crate) use trace_context::TraceContext;
 
 /// The number of events that can wait to be written. Events that arrive while the queue is full are dropped.
 const QUEUE_CAPACITY: usize = 4096;

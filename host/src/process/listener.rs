@@ -1,9 +1,10 @@
 //! The listening sockets of the service and of the admin port.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::{env, io, process};
 
 use listenfd::ListenFd;
+use nix::errno::Errno;
 use socket2::{Domain, SockRef, Socket, Type};
 
 /// Connections that wait in the kernel to be accepted; `net.core.somaxconn` may lower it.
@@ -83,11 +84,29 @@ pub(crate) fn bind_admin(address: SocketAddr, sharing: PortSharing) -> Result<(T
     bind(address, sharing).map_err(bind_error("--admin", address))
 }
 
+/// `[::]` accepts IPv4 too, and only IPv4 if the kernel has no IPv6.
 fn bind(address: SocketAddr, sharing: PortSharing) -> io::Result<(TcpListener, SocketAddr)> {
+    match bind_socket(address, sharing) {
+        Err(error) if lacks_ipv6(&error) && address.ip() == Ipv6Addr::UNSPECIFIED => {
+            bind_socket((Ipv4Addr::UNSPECIFIED, address.port()).into(), sharing)
+        }
+        bound => bound,
+    }
+}
+
+fn lacks_ipv6(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::EAFNOSUPPORT as i32)
+}
+
+fn bind_socket(address: SocketAddr, sharing: PortSharing) -> io::Result<(TcpListener, SocketAddr)> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     // Connections in TIME_WAIT would otherwise block the port after a restart.
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(sharing == PortSharing::Shared)?;
+    if address.is_ipv6() {
+        // The default is a setting of the kernel, `net.ipv6.bindv6only`.
+        socket.set_only_v6(false)?;
+    }
     socket.bind(&address.into())?;
     socket.listen(BACKLOG.into())?;
     into_nonblocking(socket.into())
@@ -114,6 +133,7 @@ fn remedy(cause: &io::Error, option: &str) -> String {
             format!("ports below 1024 need CAP_NET_BIND_SERVICE; set {option} to a higher port")
         }
         io::ErrorKind::AddrNotAvailable => format!("set {option} to an address of this machine"),
+        _ if lacks_ipv6(cause) => format!("the kernel has no IPv6; set {option} to an IPv4 address"),
         _ => format!("set {option} to another address"),
     }
 }

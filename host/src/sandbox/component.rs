@@ -10,6 +10,7 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::{Engine, Precompiled};
 
 use super::imports::is_allowed;
+use super::load_error::{LoadError, chain};
 use super::wasi::{CallMode, HostFunctions, StatusPre, StoreData};
 
 /// The component of this build, compiled ahead of time for the baseline CPU of the target.
@@ -30,6 +31,9 @@ const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
 
 const HANDLER: &str = "wasi:http/incoming-handler@0.2.";
 
+/// The interfaces that the standard libraries of most languages import, whatever the program does.
+const STANDARD_LIBRARY: &str = "wasi:cli/";
+
 /// A component, with its name and digest.
 pub struct LoadedComponent {
     /// `embedded`, or the path of its file.
@@ -37,62 +41,6 @@ pub struct LoadedComponent {
     /// SHA-256 of the file, in hexadecimal; for the embedded component of its portable file.
     pub sha256: String,
     component: Component,
-}
-
-/// Why a component cannot be loaded. Every message names the file and a remedy.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// The file cannot be read.
-    #[error("cannot read the component `{0}`: {1}; use a readable file")]
-    Read(String, io::Error),
-    /// The file is empty.
-    #[error("the component `{0}` is empty; build it again")]
-    Empty(String),
-    /// The file contains machine code, which is not allowed.
-    #[error(
-        "`{0}` is precompiled, so that it would run as machine code; use a portable component, or add \
-         --allow-precompiled if you trust the file"
-    )]
-    Precompiled(String),
-    /// The file is something else.
-    #[error("`{0}` is not a WebAssembly component; use a .wasm file that contains one")]
-    NotWasm(String),
-    /// The file is a core module.
-    #[error("`{0}` is a core module, not a component; wrap it with `wasm-tools component new`")]
-    CoreModule(String),
-    /// The file is portable, and this build has no compiler.
-    #[error(
-        "`{0}` is a portable component, and this build of status-host has no compiler; compile it with \
-         `status-host compile` of a build with one"
-    )]
-    NoCompiler(String),
-    /// The file is invalid, or needs more memory than an instance has.
-    #[error("cannot compile the component `{0}`: {1}; use a valid one that needs at most 16 MiB of memory")]
-    Compile(String, String),
-    /// The file was compiled by another version, or for another machine.
-    #[error(
-        "the component `{0}` was compiled for another runtime or machine: {1}; compile it again with \
-         `status-host compile`"
-    )]
-    Incompatible(String, String),
-    /// It needs more than the world provides.
-    #[error(
-        "the component `{0}` has imports that are not allowed: {imports}; use one that imports only interfaces of the \
-         world `status`", imports = .1.join(", ")
-    )]
-    Imports(String, Vec<String>),
-    /// It needs functions that a handler of incoming requests does not need.
-    #[error(
-        "the component `{0}` imports functions that this host does not have: {functions}; use one that sends no \
-         requests", functions = .1.join(", ")
-    )]
-    Functions(String, Vec<String>),
-    /// It handles no requests.
-    #[error("the component `{0}` does not export `wasi:http/incoming-handler@0.2`; use one that does")]
-    NoHandler(String),
-    /// It uses an interface differently from its definition in WASI.
-    #[error("the component `{0}` does not match the world `status`: {1}; build it for WASI 0.2")]
-    Link(String, String),
 }
 
 /// Whether a file may contain machine code.
@@ -173,15 +121,15 @@ fn precompiled(engine: &Engine, bytes: &[u8], name: &str) -> Result<Component, L
     // the operator trusts (--allow-precompiled). No input of a client gets here.
     #[expect(unsafe_code, reason = "machine code cannot be verified, only trusted")]
     let component = unsafe { Component::deserialize(engine, bytes) };
-    component.map_err(|error| LoadError::Incompatible(name.to_owned(), chain(&error)))
+    component.map_err(|error| LoadError::from_wasmtime(name, &error, LoadError::Incompatible))
 }
 
 fn not_compiled(name: &str) -> impl FnOnce(wasmtime::Error) -> LoadError {
-    move |error| LoadError::Compile(name.to_owned(), chain(&error))
+    move |error| LoadError::from_wasmtime(name, &error, LoadError::Compile)
 }
 
-fn chain(error: &wasmtime::Error) -> String {
-    format!("{error:#}").replace('\n', " ")
+fn is_wasi_0_3(name: &str) -> bool {
+    name.starts_with("wasi:") && name.contains("@0.3.")
 }
 
 impl LoadedComponent {
@@ -213,7 +161,18 @@ impl LoadedComponent {
 
     /// Resolves the imports, once for all instances.
     pub(super) fn link(&self, mode: CallMode) -> Result<StatusPre<StoreData>, LoadError> {
+        if self
+            .imports()
+            .iter()
+            .chain(&self.exports())
+            .any(|name| is_wasi_0_3(name))
+        {
+            return Err(LoadError::Wasi03(self.name.clone()));
+        }
         let forbidden: Vec<_> = self.imports().into_iter().filter(|name| !is_allowed(name)).collect();
+        if forbidden.iter().any(|name| name.starts_with(STANDARD_LIBRARY)) {
+            return Err(LoadError::StandardLibrary(self.name.clone(), forbidden));
+        }
         if !forbidden.is_empty() {
             return Err(LoadError::Imports(self.name.clone(), forbidden));
         }

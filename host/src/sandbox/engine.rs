@@ -17,6 +17,12 @@ const MAX_WASM_STACK: usize = 256 * 1024;
 /// Bytes of native stack behind that, for host functions.
 const HOST_STACK: usize = 256 * 1024;
 
+/// The memories, tables and core instances of one component, of which the pool has enough for all instances. A composed
+/// component has several of each.
+pub(super) const MAX_MEMORIES: u32 = 8;
+pub(super) const MAX_TABLES: u32 = 16;
+pub(super) const MAX_CORE_INSTANCES: u32 = 32;
+
 /// Makes an engine with a pool of `instances`.
 ///
 /// # Errors
@@ -36,10 +42,14 @@ pub fn engine(instances: u32) -> Result<Engine> {
 fn pool(instances: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
-        .total_core_instances(instances * 4)
-        .total_memories(instances)
-        .max_memories_per_component(1)
-        .total_tables(instances * 2)
+        .total_core_instances(instances * MAX_CORE_INSTANCES)
+        .max_core_instances_per_component(MAX_CORE_INSTANCES)
+        .total_memories(instances * MAX_MEMORIES)
+        .max_memories_per_component(MAX_MEMORIES)
+        .max_memories_per_module(MAX_MEMORIES)
+        .total_tables(instances * MAX_TABLES)
+        .max_tables_per_component(MAX_TABLES)
+        .max_tables_per_module(MAX_TABLES)
         .total_stacks(instances)
         .max_memory_size(MEMORY_RESERVATION)
         .linear_memory_keep_resident(MEMORY_KEEP_RESIDENT)

@@ -38,7 +38,8 @@ impl GuestEnv {
     ///
     /// # Errors
     ///
-    /// If a value is missing, empty, not UTF-8, longer than 256 bytes, or contains a control character.
+    /// If a value is missing, empty, not UTF-8, longer than 256 bytes, or contains a control character, white space or a
+    /// byte order mark.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, GuestEnvError> {
         let version = read(
             &lookup,
@@ -82,12 +83,21 @@ fn read(lookup: impl Fn(&str) -> Option<OsString>, name: &str, expected: &str) -
         let problem = format!("has {} bytes, more than {MAX_VALUE_BYTES}", value.len());
         return Err(invalid(&problem));
     }
-    if let Some(control) = value.chars().find(|char| char.is_control()) {
-        let problem = format!("contains the control character U+{:04X}", u32::from(control));
-        return Err(invalid(&problem));
-    }
-    if value.trim().is_empty() {
+    if value.is_empty() {
         return Err(invalid("is empty"));
     }
+    if let Some((byte, invisible)) = value.char_indices().find(|(_, char)| is_invisible(*char)) {
+        let problem = format!(
+            "contains the invisible character U+{:04X} at byte {byte}",
+            u32::from(invisible)
+        );
+        return Err(invalid(&problem));
+    }
     Ok(value)
+}
+
+/// A character that a reader does not see: the value would look right, and not be equal to what it looks like. The last
+/// one is the byte order mark, with which some editors begin a file.
+fn is_invisible(char: char) -> bool {
+    char.is_control() || char.is_whitespace() || char == '\u{feff}'
 }

@@ -15,11 +15,12 @@ use http::{Method, Request, Response, StatusCode, header};
 use tokio::time::timeout_at;
 use wasmtime::{Store, Trap};
 
-use super::component::{LoadError, LoadedComponent};
+use super::component::LoadedComponent;
 use super::epoch::{Ticks, trap_after_first_slice, yield_after_each_slice};
 use super::guest_env::GuestEnv;
 use super::invoke_error::InvokeError;
 use super::limits::{HOSTCALL_FUEL, Limits};
+use super::load_error::LoadError;
 use super::wasi::{CallMode, Outcome, SliceEnded, StatusPre, StoreData};
 
 /// Maximum number and size of the response headers.

@@ -31,7 +31,7 @@ pub struct Limits {
 /// The limit that stopped an instance.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum LimitExceeded {
-    /// Bytes of linear memory.
+    /// Bytes of all linear memories.
     #[error("its memory would grow to {desired} bytes, more than {max} (--max-memory)")]
     Memory {
         /// Bytes that it would have.
@@ -66,16 +66,30 @@ pub enum LimitExceeded {
 
 /// Stops an instance that grows beyond a limit, instead of only failing its `memory.grow`.
 pub(super) struct GrowthLimiter {
-    pub(super) max_memory: usize,
+    /// Bytes of all linear memories.
+    memory: usize,
+    max_memory: usize,
+}
+
+impl GrowthLimiter {
+    pub(super) fn new(max_memory: usize) -> Self {
+        Self { memory: 0, max_memory }
+    }
 }
 
 impl ResourceLimiter for GrowthLimiter {
-    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
-        if desired > self.max_memory {
-            let max = self.max_memory;
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> Result<bool> {
+        let total = self.memory.saturating_sub(current).saturating_add(desired);
+        if total > self.max_memory {
+            let (desired, max) = (total, self.max_memory);
             bail!(LimitExceeded::Memory { desired, max });
         }
-        Ok(true)
+        // Beyond its own maximum a memory does not grow, so that this does not count.
+        let grows = maximum.is_none_or(|maximum| desired <= maximum);
+        if grows {
+            self.memory = total;
+        }
+        Ok(grows)
     }
 
     fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
@@ -83,5 +97,20 @@ impl ResourceLimiter for GrowthLimiter {
             bail!(LimitExceeded::Table { desired });
         }
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memories_of_an_instance_are_limited_in_total() {
+        let mut limiter = GrowthLimiter::new(10);
+        assert!(limiter.memory_growing(0, 3, None).is_ok_and(|grows| grows));
+        assert!(limiter.memory_growing(0, 4, Some(5)).is_ok_and(|grows| grows));
+        assert!(limiter.memory_growing(4, 6, Some(5)).is_ok_and(|grows| !grows));
+        assert!(limiter.memory_growing(3, 7, None).is_err());
+        assert!(limiter.memory_growing(3, 6, None).is_ok_and(|grows| grows));
     }
 }

@@ -10,6 +10,7 @@
 //! | `engine` | the engine and its instance pool |
 //! | `epoch` | the epoch thread and the time slices of guests |
 //! | `component` | loads the embedded component or a file |
+//! | `load_error` | why it is refused |
 //! | `invoke_error` | how an invocation fails |
 //! | `invoke` | one request through one instance |
 
@@ -22,9 +23,10 @@ mod imports;
 mod invoke;
 mod invoke_error;
 mod limits;
+mod load_error;
 mod wasi;
 
-pub use component::{LoadError, LoadedComponent, MachineCode, load};
+pub use component::{LoadedComponent, MachineCode, load};
 pub use engine::engine;
 pub use engine_config::MEMORY_RESERVATION;
 pub use guest_env::{GuestEnv, GuestEnvError};
@@ -32,3 +34,4 @@ pub use imports::{ALLOWED_IMPORTS, is_allowed};
 pub use invoke::{Invocation, Sandbox, Timings};
 pub use invoke_error::InvokeError;
 pub use limits::{LimitExceeded, Limits};
+pub use load_error::LoadError;

@@ -40,7 +40,7 @@ fn help_shows_options_variables_and_defaults() {
     for part in [
         "--listen <ADDRESS:PORT>",
         "[env: LISTEN]",
-        "[default: 0.0.0.0:5000]",
+        "$PORT, or 5000",
         "--max-memory <SIZE>",
         "[default: 8MiB]",
         "healthcheck",
@@ -161,6 +161,10 @@ fn healthcheck_succeeds_for_a_healthy_server() {
     let variable = OsStr::new(&format!("127.0.0.1:{port}")).to_owned();
     wait_until("the server is healthy", || {
         run(&["healthcheck"], &[("LISTEN", &variable)]).status.success()
+    });
+    let variable = OsStr::new(&port.to_string()).to_owned();
+    wait_until("the server is healthy", || {
+        run(&["healthcheck"], &[("PORT", &variable)]).status.success()
     });
 }
 

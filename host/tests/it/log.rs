@@ -67,6 +67,12 @@ fn traceparent_is_logged_with_a_failure() {
 }
 
 #[test]
+fn x_cloud_trace_context_is_logged_with_a_failure() {
+    let header = format!("x-cloud-trace-context: {TRACE_ID}/1;o=1\r\n");
+    assert_eq!(logged_trace("", &header), TRACE_ID);
+}
+
+#[test]
 fn invalid_traceparent_is_ignored() {
     assert_eq!(logged_trace("", "traceparent: nonsense\r\n"), Value::Null);
 }
@@ -155,6 +161,13 @@ fn log_level_selects_events() {
         let log = log_at(level);
         assert_eq!(messages(&log), ["component failed"], "{level}");
     }
+    let log = log_at("info,status_host=loud");
+    assert_eq!(
+        messages(&log)[0],
+        "RUST_LOG or --log-level is invalid; logging at level info"
+    );
+    assert_eq!(log[0]["value"], "info,status_host=loud");
+    assert_eq!(messages(&log)[1..], messages(&log_at("info,other-crate=debug")));
     let log = log_at("debug");
     let rejected = log.iter().find(|line| line["severity"] == "DEBUG").unwrap();
     assert_eq!(rejected["message"], "request rejected");

@@ -1,5 +1,6 @@
 //! The format of the log: text on a terminal, else JSON, unless an option selects one.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::OpenOptionsExt;
@@ -8,8 +9,9 @@ use std::process::{Command, Stdio};
 use nix::fcntl::OFlag;
 use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::signal::Signal;
+use serde_json::Value;
 
-use crate::support::{Process, TestServer, status_host};
+use crate::support::{Process, TestServer, assert_refused, run, status_host};
 
 /// Starts `command` and reads its log up to the start, as text.
 #[track_caller]
@@ -51,4 +53,41 @@ fn log_format_can_be_text() {
 fn log_format_can_be_json() {
     // `TestServer` parses the log.
     TestServer::with_options("--log-format json").stop();
+}
+
+#[test]
+fn failed_start_is_an_event_in_json() {
+    let json = [("LOG_FORMAT", OsStr::new("json"))];
+    for (arguments, variables, message) in [
+        (&["--max-body=x"][..], &json[..], "invalid value 'x' for '--max-body"),
+        (&["--log-format", "json", "--listen=x"], &[], "invalid address `x`"),
+        (&["--listen=x\n", "--log-format=json"], &[], "invalid address `x\n`"),
+        (&["nonsense"], &json, "nonsense"),
+    ] {
+        let output = run(arguments, variables);
+        assert_eq!((output.status.code(), &output.stdout[..]), (Some(2), &b""[..]));
+        let event: Value = serde_json::from_slice(&output.stderr).unwrap();
+        assert_eq!(event["severity"], "ERROR");
+        assert!(event["message"].as_str().unwrap().contains(message), "{event}");
+        assert!(event["time"].as_str().unwrap().ends_with('Z'), "{event}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr).lines().count(), 1);
+    }
+}
+
+#[test]
+fn failed_start_is_text_without_json() {
+    let json = [("LOG_FORMAT", OsStr::new("json"))];
+    assert_refused(
+        &run(&["--listen=x", "--log-format", "text"], &json),
+        2,
+        &["invalid address"],
+    );
+    assert_refused(&run(&["--log-format"], &json), 2, &["--log-format"]);
+    assert_refused(
+        &run(&["--listen=x", "--log-formatjson"], &json),
+        2,
+        &["--log-formatjson"],
+    );
+    // Not a log.
+    assert_refused(&run(&["inspect", "--component=x"], &json), 2, &["`x`"]);
 }

@@ -82,7 +82,6 @@ fn forbidden_import_is_refused_by_name() {
         ("wasi:random/random@0.2.12", "get-random-u64"),
         ("wasi:http/outgoing-handler@0.2.12", "handle"),
         ("wasi:cli/exit@0.2.12", "exit"),
-        ("wasi:http/types@0.3.0", "a"),
         ("environment", "a"),
     ];
     let import = |(name, function)| format!(r#"(import "{name}" (instance (export "{function}" (func))))"#);
@@ -92,6 +91,37 @@ fn forbidden_import_is_refused_by_name() {
     }
     let all = imports.map(import).concat();
     assert_component_refused(&format!("(component {all})"), &imports.map(|(name, _)| name));
+}
+
+#[test]
+fn component_with_a_standard_library_is_refused_with_a_hint() {
+    for (import, has_hint) in [
+        ("wasi:cli/stderr@0.2.12", true),
+        ("wasi:clocks/wall-clock@0.2.12", false),
+    ] {
+        let text = format!(r#"(component (import "{import}" (instance)))"#);
+        let hint = "build Rust for `wasm32-unknown-unknown`, then `wasm-tools component new`";
+        let reason = if has_hint {
+            hint
+        } else {
+            "only interfaces of the world `status`"
+        };
+        assert_component_refused(&text, &[import, reason]);
+    }
+}
+
+#[test]
+fn component_of_wasi_0_3_is_refused() {
+    for text in [
+        r#"(component (import "wasi:http/types@0.3.0" (instance)))"#,
+        r#"(component (instance $a) (export "wasi:http/handler@0.3.0" (instance $a)))"#,
+        r#"(component (import "a" (func async)))"#,
+        r#"(component (import "a" (func (result (future u8)))))"#,
+        "(component (core func (canon backpressure.inc)))",
+    ] {
+        let parts = ["is built for WASI 0.3; this host serves `wasi:http/incoming-handler@0.2`"];
+        assert_component_refused(text, &parts);
+    }
 }
 
 #[test]

@@ -22,8 +22,6 @@ const _: () = assert!(MAX_MEMORY == MEMORY_RESERVATION, "--max-memory fits the r
 
 const IMAGE: &str = "raise the limit of file descriptors (ulimit -n), or allow memfd_create in the seccomp profile";
 
-const THREADS: &str = "raise the limit of threads (ulimit -u, pids cgroup)";
-
 /// Everything that the service opens, and the values derived from it.
 pub(super) struct Resources {
     pub(super) signals: BlockedSignals,
@@ -72,8 +70,7 @@ impl Resources {
         Ok(Some(Self {
             signals,
             capacity,
-            // Before Landlock: it reads the CPU limit of the cgroup.
-            worker_threads: thread::available_parallelism().map_or(1, usize::from),
+            worker_threads: args.worker_threads.map_or_else(available_cpus, usize::from),
             listener,
             local_addr,
             admin_listener,
@@ -85,13 +82,17 @@ impl Resources {
     }
 }
 
+/// Call it before Landlock: it reads the CPU limit of the cgroup.
+fn available_cpus() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// Compiling a component takes seconds, in which a signal ends the process.
 fn load(signals: &BlockedSignals, engine: &Engine, args: &ServeArgs) -> Result<Option<LoadedComponent>, Error> {
     let (engine, file) = (engine.clone(), args.component.file().map(Path::to_owned));
     let machine_code = machine_code(&args.component);
     let loaded = signals.unless_signaled(move || sandbox::load(&engine, file.as_deref(), machine_code));
-    let loaded = loaded.map_err(Error::os("load the component", THREADS))?;
-    Ok(loaded.transpose()?)
+    Ok(loaded.map_err(Error::thread)?.transpose()?)
 }
 
 /// Call it after both listeners, so that their descriptors are counted, and before Landlock, since it reads files.

@@ -7,7 +7,7 @@ use std::sync::RwLock;
 use std::thread;
 
 use tokio::runtime::{Builder, Runtime};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::confined::Confined;
 use crate::admin::{AdminServer, BuildInfo};
@@ -42,6 +42,7 @@ struct Service {
     readiness: Readiness,
     filesystem: FilesystemLocked,
     build_info: BuildInfo,
+    invalid_log_levels: Option<String>,
     admin_addr: Option<SocketAddr>,
 }
 
@@ -65,11 +66,7 @@ impl Confined {
         sandbox
             .spawn_epoch_thread()
             .map_err(Error::os("start the epoch thread", REMEDY))?;
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(resources.worker_threads)
-            .enable_all()
-            .build();
-        let runtime = runtime.map_err(Error::os("start the worker threads", REMEDY))?;
+        let runtime = runtime(resources.worker_threads).map_err(Error::os("start the worker threads", REMEDY))?;
         runtime.spawn(heartbeat.beat());
         let recorder = RequestRecorder::new(resources.metrics, Sampler::new(args.logging.access_log));
         let service = Service {
@@ -81,6 +78,7 @@ impl Confined {
             readiness,
             filesystem,
             build_info: resources.build_info,
+            invalid_log_levels: args.logging.log_level.invalid.clone(),
             admin_addr,
         };
         Ok(Threads { runtime, service, log })
@@ -114,6 +112,9 @@ impl Service {
             cause,
         })?;
         // After the first instance, so that a failed start prints its error only.
+        if let Some(value) = self.invalid_log_levels {
+            warn!(value, "RUST_LOG or --log-level is invalid; logging at level info");
+        }
         lockdown.log();
         self.capacity.log();
         self.readiness.set(Phase::Ready);
@@ -133,6 +134,15 @@ impl Service {
     }
 }
 
+/// One worker is the main thread, which would otherwise only wait.
+fn runtime(workers: usize) -> io::Result<Runtime> {
+    let mut builder = match workers {
+        1 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    builder.worker_threads(workers).enable_all().build()
+}
+
 fn start_log(args: &LoggingArgs, metrics: &Metrics) -> Result<LogGuard, Error> {
     let is_text = match args.log_format {
         LogFormat::Auto => io::stderr().is_terminal(),
@@ -145,7 +155,7 @@ fn start_log(args: &LoggingArgs, metrics: &Metrics) -> Result<LogGuard, Error> {
         } else {
             logging::Format::Json
         },
-        levels: args.log_level.clone(),
+        levels: args.log_level.targets.clone(),
         google_cloud_project: args.google_cloud_project.clone(),
     };
     let (dropped, suppressed) = (metrics.dropped_events.clone(), metrics.suppressed_events.clone());

@@ -6,6 +6,7 @@
 mod expectation;
 mod framing;
 mod host;
+mod query;
 
 use std::mem::MaybeUninit;
 
@@ -14,13 +15,14 @@ use httparse::{Error, Header, Request, Status};
 
 pub(super) use expectation::take_expectation;
 pub(super) use host::ensure_host;
+pub(super) use query::{encode_query, has_unencoded_query};
 
 use super::problem::Rejection;
 
-/// Maximum size of a head, in bytes.
+/// Maximum size of a head, in bytes, once its query is percent-encoded.
 pub const MAX_HEAD_BYTES: usize = 16 * 1024;
 
-/// Maximum size of a target, in bytes.
+/// Maximum size of a target, in bytes, once its query is percent-encoded.
 pub const MAX_TARGET_BYTES: usize = 8 * 1024;
 
 /// Maximum number of header fields.
@@ -108,6 +110,9 @@ pub fn validate(head: &[u8]) -> Result<BodyFraming, Rejection> {
     }
     method(request.method.unwrap_or_default())?;
     target(request.method.unwrap_or_default(), request.path.unwrap_or_default())?;
+    if head.len() + query::growth(request.path.unwrap_or_default()) > MAX_HEAD_BYTES {
+        return Err(oversized(head));
+    }
     host(&request)?;
     framing::framing(&request)
 }
@@ -122,14 +127,14 @@ fn method(method: &str) -> Result<(), Rejection> {
 
 /// The target in origin, absolute or asterisk form (RFC 9112 section 3.2).
 fn target(method: &str, target: &str) -> Result<(), Rejection> {
-    if target.len() > MAX_TARGET_BYTES {
+    if target.len() + query::growth(target) > MAX_TARGET_BYTES {
         return Err(target_too_long());
     }
     let path = target.split('?').next().unwrap_or_default();
-    if !target.is_ascii() || target.contains('#') || !is_path(path.as_bytes()) {
+    if target.contains('#') || !is_path(path.as_bytes()) {
         return Err(bad("the request target has invalid characters"));
     }
-    let uri: Uri = target.parse().map_err(|_| bad("the request target is invalid"))?;
+    let uri = Uri::try_from(query::encoded(target.as_bytes())).map_err(|_| bad("the request target is invalid"))?;
     let authority = match uri.scheme_str() {
         None if target.starts_with('/') => return Ok(()),
         None if target == "*" && method == "OPTIONS" => return Ok(()),
@@ -144,7 +149,7 @@ fn target(method: &str, target: &str) -> Result<(), Rejection> {
 }
 
 /// Whether these are characters of a path, or of the scheme and authority before it (RFC 3986 appendix A). A query may
-/// contain more, since browsers do not encode all of it; the URI parser checks it.
+/// contain more, since clients do not encode all of it.
 fn is_path(mut bytes: &[u8]) -> bool {
     while let Some((first, rest)) = bytes.split_first() {
         bytes = match (first, rest) {

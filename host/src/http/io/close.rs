@@ -4,8 +4,8 @@
 //! |---|---|
 //! | the client closes it, or sends `connection: close` | hyper |
 //! | a request was rejected or late | [`CloseState::reject`] |
-//! | the connection is over the limit, the request has a body or a large head, or the server shuts down | `close_after_response` |
-//! | the next head does not arrive in time | `ValidatingReader` |
+//! | the connection is over the limit, a request has a body or a large head, the server drains | `close_after_response` |
+//! | the next head does not arrive in time, which is short once the server shuts down | `ValidatingReader` |
 //! | it is idle longest, and there is no room for a new one | `Connections` |
 //! | the client does not receive a response in time | `TimeoutWriter` |
 //!
@@ -83,7 +83,7 @@ impl CloseState {
         self.under_pressure.load(Ordering::Relaxed)
     }
 
-    /// The server shuts down: the next response is the last, and a head that does not arrive soon gets none.
+    /// The server shuts down: a head that does not arrive soon gets no response.
     pub(in crate::http) fn begin_shutdown(&self) {
         self.shutting_down.store(true, Ordering::Relaxed);
     }
@@ -102,8 +102,8 @@ impl CloseState {
         self.rejection.get().copied()
     }
 
-    /// The current request is the last: it has a body, or a large head.
-    pub(super) fn set_last_request(&self) {
+    /// The current request is the last: it has a body or a large head, or the server drains.
+    pub(in crate::http) fn set_last_request(&self) {
         self.last_request.store(true, Ordering::Relaxed);
     }
 
@@ -111,8 +111,7 @@ impl CloseState {
     pub(in crate::http) fn close_after_response(&self, admission: Admission) -> bool {
         let close = self.last_request.load(Ordering::Relaxed)
             || admission == Admission::Overloaded
-            || self.rejection.get().is_some()
-            || self.is_shutting_down();
+            || self.rejection.get().is_some();
         if close {
             self.closed_by_server.store(true, Ordering::Relaxed);
         }

@@ -37,9 +37,7 @@ pub(in crate::sandbox) struct StoreData {
 impl StoreData {
     pub(in crate::sandbox) fn new(env: GuestEnv, limits: Limits, slice: Slice, request: Request<Bytes>) -> Self {
         Self {
-            limiter: GrowthLimiter {
-                max_memory: limits.memory,
-            },
+            limiter: GrowthLimiter::new(limits.memory),
             slice,
             env,
             request,

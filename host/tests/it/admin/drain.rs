@@ -4,7 +4,7 @@ use nix::sys::signal::Signal;
 
 use super::get;
 use crate::support::log::messages;
-use crate::support::{TestServer, eventually, get_keep_alive};
+use crate::support::{TestServer, eventually, get_keep_alive, read_to_close};
 
 /// Waits until the server reports that it drains.
 #[track_caller]
@@ -16,15 +16,19 @@ fn wait_until_draining(server: &TestServer) {
 }
 
 #[test]
-fn drain_delay_accepts_requests_while_not_ready() {
+fn drain_delay_accepts_requests_and_closes_their_connections() {
     let server = TestServer::with_options("--drain-delay 1h");
     let mut open = server.connect();
+    assert!(!get_keep_alive(&mut open, "/status").has_header("connection"));
     server.signal(Signal::SIGTERM);
     wait_until_draining(&server);
     assert_eq!(get(server.admin.unwrap(), "/livez").status, 200);
     // The load balancer still sends requests, on open connections and on new ones.
-    assert_eq!(get_keep_alive(&mut open, "/status").status, 200);
-    assert_eq!(server.get("/status").status, 200);
+    for mut stream in [open, server.connect()] {
+        let response = get_keep_alive(&mut stream, "/status");
+        assert_eq!((response.status, response.header("connection")), (200, "close"));
+        assert_eq!(read_to_close(&mut stream), b"");
+    }
     server.signal(Signal::SIGINT);
     let log = server.wait_for_success();
     assert_eq!(

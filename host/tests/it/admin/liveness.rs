@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 use crate::support::wait::busy_processors;
 use crate::support::{TestServer, eventually, wait_until};
 
-/// The worker threads of the service.
+/// The threads that serve requests.
 fn worker_threads(server: &TestServer) -> Vec<Pid> {
     let tasks = fs::read_dir(format!("/proc/{}/task", server.id())).unwrap();
     let tasks = tasks.map(|task| task.unwrap());
@@ -20,15 +20,39 @@ fn worker_threads(server: &TestServer) -> Vec<Pid> {
             .starts_with("tokio")
     });
     let id = |task: fs::DirEntry| task.file_name().to_str().unwrap().parse().unwrap();
-    workers.map(|task| Pid::from_raw(id(task))).collect()
+    let workers: Vec<_> = workers.map(|task| Pid::from_raw(id(task))).collect();
+    if workers.is_empty() {
+        return vec![main_thread(server)];
+    }
+    workers
+}
+
+fn main_thread(server: &TestServer) -> Pid {
+    Pid::from_raw(server.id().try_into().unwrap())
+}
+
+#[test]
+fn worker_threads_can_be_set() {
+    for (options, threads) in [("--worker-threads 3", 3), ("--worker-threads 1", 1)] {
+        let server = TestServer::with_options(options);
+        assert_eq!(server.get("/status").status, 200);
+        let workers = worker_threads(&server);
+        assert_eq!(workers.len(), threads);
+        assert_eq!(workers.contains(&main_thread(&server)), threads == 1);
+    }
 }
 
 #[test]
 fn stuck_service_is_not_live_until_it_runs_again() {
-    let server = TestServer::start();
+    for options in ["--worker-threads 2", "--worker-threads 1"] {
+        assert_stuck_service_is_not_live(&TestServer::with_options(options));
+    }
+}
+
+#[track_caller]
+fn assert_stuck_service_is_not_live(server: &TestServer) {
     server.admin_get("/livez").assert_is(200, "ok\n");
-    let workers = worker_threads(&server);
-    assert!(!workers.is_empty());
+    let workers = worker_threads(server);
     // A traced thread can be stopped without the others.
     for worker in &workers {
         ptrace::seize(*worker, ptrace::Options::empty()).unwrap();

@@ -35,12 +35,18 @@ fn head_over_a_limit_gets_414_or_431() {
     assert_eq!(get(&target(8 * 1024), "").status, 200);
     get(&target(8 * 1024 + 1), "").assert_problem(414);
     get(&target(64 * 1024), "").assert_problem(414);
+    // The limits apply to an encoded query. A quote is encoded as three bytes.
+    let quotes = |count: usize| format!("/status?{}", "\"".repeat(count));
+    assert_eq!(get(&quotes((8 * 1024 - 8) / 3), "").status, 200);
+    get(&quotes((8 * 1024 - 8) / 3 + 1), "").assert_problem(414);
     let head = |length: usize| {
         let rest = "GET /status HTTP/1.1\r\nhost: a\r\nconnection: close\r\na: \r\n\r\n".len();
         format!("a: {}\r\n", "x".repeat(length - rest))
     };
     assert_eq!(get("/status", &head(16 * 1024)).status, 200);
     get("/status", &head(16 * 1024 + 1)).assert_problem(431);
+    assert_eq!(get("/status?\"", &head(16 * 1024 - 4)).status, 200);
+    get("/status?\"", &head(16 * 1024 - 3)).assert_problem(431);
     get("/status", &head(64 * 1024)).assert_problem(431);
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use wasmtime::{Config, Engine, ModuleVersionStrategy};
 
 use crate::support::component::compiled_probe;
+use crate::support::seccomp::without_executable_memory;
 use crate::support::{assert_refused, run};
 
 /// Checks that the file is refused by the server and by `inspect`.
@@ -115,6 +116,20 @@ fn component_compiled_for_another_runtime_is_refused() {
     other_settings.consume_fuel(true);
     compile(&other_settings);
     assert_file_refused(&file, "was compiled for another runtime or machine");
+}
+
+#[test]
+fn denied_executable_memory_is_reported() {
+    let compiled = compiled_probe();
+    for arguments in [
+        &["inspect"][..],
+        &["inspect", "--allow-precompiled", "--component", compiled],
+        &["inspect", "--component", probe_artifact::PATH],
+    ] {
+        let output = without_executable_memory(|| run(arguments, &[]));
+        let parts = ["executable: ", "Operation not permitted", "MemoryDenyWriteExecute=no"];
+        assert_refused(&output, 1, &parts);
+    }
 }
 
 #[test]

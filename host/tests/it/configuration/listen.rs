@@ -1,12 +1,15 @@
 //! The listening address, and resources that the server needs to start.
 
 use std::ffi::OsStr;
-use std::net::TcpListener;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
+use std::os::unix::process::CommandExt;
+
+use nix::unistd::getuid;
 
 use super::not_utf8;
 use crate::support::command::status_host_after;
-use crate::support::seccomp::with_failing_calls;
-use crate::support::{assert_refused, run};
+use crate::support::seccomp::{with_failing_calls, without_ipv6};
+use crate::support::{TestServer, assert_refused, run, send, status_host};
 
 #[test]
 fn invalid_address_is_refused() {
@@ -16,6 +19,72 @@ fn invalid_address_is_refused() {
     }
     assert_refused(&run(&[], &[("LISTEN", OsStr::new("5000"))]), 2, &parts);
     assert_refused(&run(&[], &[("LISTEN", &not_utf8())]), 2, &["LISTEN"]);
+}
+
+/// Checks that the server would listen on `address`: it cannot bind any, and its error names the one it tried.
+#[track_caller]
+fn assert_listens(arguments: &[&str], variables: &[(&str, &OsStr)], address: &str) {
+    let output = with_failing_calls(&[libc::SYS_bind], libc::EADDRINUSE, || run(arguments, variables));
+    assert_refused(&output, 1, &[&format!("cannot listen on `{address}`")]);
+}
+
+#[test]
+fn port_variable_sets_the_default_port() {
+    assert_listens(&[], &[], "[::]:5000");
+    for (port, address) in [("8080", "[::]:8080"), ("0", "[::]:0"), ("", "[::]:5000")] {
+        assert_listens(&[], &[("PORT", OsStr::new(port))], address);
+    }
+}
+
+#[test]
+fn listen_takes_precedence_over_the_port_variable() {
+    let (port, listen) = (("PORT", OsStr::new("x")), ("LISTEN", OsStr::new("127.0.0.1:5002")));
+    assert_listens(&[], &[port, listen], "127.0.0.1:5002");
+    assert_listens(&["--listen", "127.0.0.1:5003"], &[port], "127.0.0.1:5003");
+    assert_listens(&["--listen", "127.0.0.1:5003"], &[port, listen], "127.0.0.1:5003");
+}
+
+#[test]
+fn invalid_port_variable_is_refused() {
+    for port in ["x", "65536", "-1", "5000/tcp", " 5000", "0x50"] {
+        let message = format!("invalid port `{port}` in the variable PORT");
+        let parts = [&*message, "a number from 0 to 65535", "--listen"];
+        assert_refused(&run(&[], &[("PORT", OsStr::new(port))]), 2, &parts);
+        assert_refused(&run(&["healthcheck"], &[("PORT", OsStr::new(port))]), 2, &parts);
+    }
+    assert_refused(&run(&[], &[("PORT", &not_utf8())]), 2, &["in the variable PORT"]);
+}
+
+#[test]
+fn unspecified_ipv6_address_accepts_both_families() {
+    let server = TestServer::with_options("--listen [::]:0 --admin [::]:0");
+    let loopback = [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()];
+    // The machine of the test may have no IPv6.
+    let available = loopback.into_iter().filter(|ip| TcpListener::bind((*ip, 0)).is_ok());
+    for ip in available {
+        for (port, path) in [
+            (server.address.port(), "/status"),
+            (server.admin.unwrap().port(), "/livez"),
+        ] {
+            let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+            assert_eq!(send((ip, port).into(), request).status, 200, "{ip} {path}");
+        }
+    }
+}
+
+#[test]
+fn unspecified_ipv6_address_is_ipv4_on_a_kernel_without_ipv6() {
+    let server = without_ipv6(|| TestServer::with_options("--listen [::]:0 --admin [::]:0"));
+    for address in [server.address, server.admin.unwrap()] {
+        assert_eq!(address.ip(), Ipv4Addr::UNSPECIFIED);
+    }
+    assert_eq!(server.get("/status").status, 200);
+    let output = without_ipv6(|| run(&["--listen", "[::1]:5000"], &[]));
+    let parts = [
+        "cannot listen on `[::1]:5000`",
+        "the kernel has no IPv6; set --listen to an IPv4 address",
+    ];
+    assert_refused(&output, 1, &parts);
 }
 
 #[test]
@@ -61,6 +130,20 @@ fn number_of_inherited_sockets_other_than_one_is_refused() {
             ("LISTEN", OsStr::new("x")),
         ];
         assert_refused(&run(&[], &variables), 2, &["invalid address"]);
+    }
+}
+
+#[test]
+fn thread_that_cannot_be_started_is_reported() {
+    for (errno, remedy) in [
+        (libc::EPERM, "allow clone3 in the seccomp profile"),
+        (libc::EAGAIN, "raise the limit of threads"),
+    ] {
+        let mut command = status_host();
+        // A command that sets a user is started by clone, others by clone3.
+        command.args(["--listen", "127.0.0.1:0"]).uid(getuid().as_raw());
+        let output = with_failing_calls(&[libc::SYS_clone3], errno, || command.output().unwrap());
+        assert_refused(&output, 1, &["cannot start a thread", remedy]);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Hostile guests: each failure becomes a response, and affects nobody else.
 
+mod composed;
 mod hostile;
 mod limits;
 

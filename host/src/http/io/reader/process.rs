@@ -40,6 +40,7 @@ impl<T> ValidatingReader<T> {
     /// Releases a head without a body, or begins to read its body.
     fn process_head(&mut self, end: usize, framing: BodyFraming) {
         self.scanned = 0;
+        let end = head::encode_query(&mut self.buffer, end);
         if framing == BodyFraming::None || self.limits.admission == Admission::Overloaded {
             return self.release(end, framing);
         }
@@ -102,7 +103,8 @@ impl<T> ValidatingReader<T> {
     pub(super) fn releases(&mut self, read: &[u8]) -> bool {
         let is_head = self.buffer.is_empty()
             && !read.starts_with(CRLF)
-            && matches!(first_head(read, 0), Ok(Some((end, BodyFraming::None))) if end == read.len());
+            && matches!(first_head(read, 0), Ok(Some((end, BodyFraming::None))) if end == read.len())
+            && !head::has_unencoded_query(read);
         let releases = is_head && self.close.end_idle();
         if releases {
             self.release(0, BodyFraming::None);

@@ -92,15 +92,12 @@ async fn close_by_the_server_lingers_until_the_client_closes() {
 }
 
 #[test]
-fn connection_closes_after_overload_last_request_or_shutdown() {
+fn connection_closes_after_overload_or_last_request() {
     let close = CloseState::new(Arc::default());
     assert!(!close.close_after_response(Admission::Admitted));
     assert!(!close.closed_by_server());
     close.set_last_request();
     assert!(close.close_after_response(Admission::Admitted));
     assert!(close.closed_by_server());
-    let close = CloseState::new(Arc::default());
-    close.begin_shutdown();
-    assert!(close.close_after_response(Admission::Admitted));
     assert!(CloseState::new(Arc::default()).close_after_response(Admission::Overloaded));
 }
