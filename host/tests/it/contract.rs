@@ -55,7 +55,13 @@ fn other_path_is_not_found() {
 #[test]
 fn query_is_ignored() {
     let server = TestServer::start();
-    for target in ["/status?", "/status?a=b", "/status?a=/status?", "/status?/"] {
+    for target in [
+        "/status?",
+        "/status?a=b",
+        "/status?a=/status?",
+        "/status?/",
+        "/status?a=\"ü\"",
+    ] {
         server.get(target).assert_is(200, &body());
     }
 }
