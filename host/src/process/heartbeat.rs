@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::interval;
 
-const INTERVAL: Duration = Duration::from_secs(1);
+const INTERVAL: Duration = Duration::from_secs(2);
 
 /// The runtime is stuck if it has not run the beat for so long. A busy one runs it within milliseconds.
 const MAX_SILENCE: Duration = Duration::from_secs(10);
