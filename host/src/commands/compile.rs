@@ -9,7 +9,7 @@ use crate::sandbox::{self, MachineCode};
 
 /// Compiles the component in `file` for the baseline CPU of this host's target, and writes it to `output`.
 pub(super) fn run(file: &Path, output: &Path) -> Result<(), Error> {
-    let code = sandbox::load(&engine(1, ADDRESS_SPACE)?, Some(file), MachineCode::Denied)?.serialize()?;
+    let code = sandbox::load(&engine(Some(file), 1, ADDRESS_SPACE)?, Some(file), MachineCode::Denied)?.serialize()?;
     fs::write(output, code).map_err(Error::os(
         "write the compiled component",
         "name a file in a writable directory with free space",

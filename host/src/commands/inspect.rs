@@ -26,7 +26,11 @@ struct Import {
 /// The report on the component, as text or JSON. It makes no instance, so that no code of the component runs. Imports that
 /// the host would refuse are no error here.
 pub(super) fn run(component: &ComponentArg, json: bool) -> Result<String, Error> {
-    let component = sandbox::load(&engine(1, ADDRESS_SPACE)?, component.file(), machine_code(component))?;
+    let component = sandbox::load(
+        &engine(component.file(), 1, ADDRESS_SPACE)?,
+        component.file(),
+        machine_code(component),
+    )?;
     let report = Report::new(&component);
     Ok(if json { report.json() } else { report.text() })
 }

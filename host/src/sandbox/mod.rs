@@ -27,7 +27,7 @@ mod load_error;
 mod wasi;
 
 pub use component::{LoadedComponent, MachineCode, load};
-pub use engine::engine;
+pub use engine::{engine, engine_for_embedded};
 pub use engine_config::MEMORY_RESERVATION;
 pub use guest_env::{GuestEnv, GuestEnvError};
 pub use imports::{ALLOWED_IMPORTS, is_allowed};

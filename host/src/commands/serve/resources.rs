@@ -47,7 +47,7 @@ impl Resources {
         let address = args.listen.address()?;
         let env = GuestEnv::from_lookup(|name| env::var_os(name))?;
         let remedy = "raise the limit of address space (ulimit -v), or lower --max-concurrency";
-        let engine = engine(args.limits.max_concurrency, remedy)?;
+        let engine = engine(args.component.file(), args.limits.max_concurrency, remedy)?;
         let Some(component) = load(&signals, &engine, args)? else {
             return Ok(None);
         };
