@@ -90,7 +90,7 @@ fn parse_admin(text: &str) -> Result<AdminAddress, String> {
 #[must_use]
 pub fn has_json_errors(args: &[OsString]) -> bool {
     let mut args = args.iter().skip(1).filter_map(|arg| arg.to_str()).peekable();
-    let is_command = |name: &&str| Cli::command().find_subcommand(name).is_some();
+    let is_command = |name: &&str| !name.starts_with('-') && Cli::command().find_subcommand(name).is_some();
     if args.peek().is_some_and(is_command) {
         return false;
     }
