@@ -175,10 +175,18 @@ mod tests {
     }
 
     #[test]
-    fn explicit_limit_is_not_reduced_by_the_memory_limit() {
-        let capacity = ConnectionCapacity::new(limits(20_000, Some(64 * MIB)), Some(5000));
-        assert_eq!(capacity.connections, 5000);
+    fn explicit_limit_is_reduced_by_file_descriptors_only() {
         let log = tracing_subscriber::registry().with(fmt::layer().with_writer(io::sink));
-        with_default(log, || capacity.log());
+        with_default(log, || {
+            for (limits, max_connections, expected) in [
+                (limits(20_000, Some(64 * MIB)), Some(5000), 5000),
+                (limits(1000, None), Some(5000), 723),
+                (limits(20_000, None), None, 16_384),
+            ] {
+                let capacity = ConnectionCapacity::new(limits, max_connections);
+                assert_eq!(capacity.connections, expected);
+                capacity.log();
+            }
+        });
     }
 }
