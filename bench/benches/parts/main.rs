@@ -1,6 +1,7 @@
 //! One call without a socket: the native handler, the sandbox, and the sandbox with the stock host functions.
 //!
-//! All run in every round of one process. Fails if the sandbox is not clearly faster than with the stock host functions.
+//! All run in every round of one process. Fails if the sandbox is not clearly faster than with the stock host
+//! functions.
 
 #![allow(
     missing_docs,

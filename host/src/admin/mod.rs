@@ -33,8 +33,8 @@ use tracing::warn;
 use crate::metrics::MetricsRegistry;
 use crate::process::{Heartbeat, Readiness, accept_backoff};
 
-/// The maximum number of open connections. Scrapes and probes are few and short. For a further one the oldest connection
-/// is closed, so that a client that holds connections cannot lock others out.
+/// The maximum number of open connections. Scrapes and probes are few and short. For a further one the oldest
+/// connection is closed, so that a client that holds connections cannot lock others out.
 pub(crate) const MAX_CONNECTIONS: usize = 32;
 
 /// The time that a connection has at least: enough for a request and its response. Further ones wait in the kernel.

@@ -40,7 +40,8 @@ impl ListenArg {
     }
 }
 
-/// The port that the platform assigns, as Cloud Run, Heroku and others do. It is no option: `--listen` sets the port too.
+/// The port that the platform assigns, as Cloud Run, Heroku and others do. It is no option: `--listen` sets the port
+/// too.
 fn default_port() -> Result<u16, ParseError> {
     // A shell exports an unset variable as an empty one.
     let Some(port) = env::var_os("PORT").filter(|port| !port.is_empty()) else {

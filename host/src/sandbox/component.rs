@@ -159,34 +159,49 @@ impl LoadedComponent {
         image.map_err(|error| io::Error::other(chain(&error)))
     }
 
-    /// Resolves the imports, once for all instances.
-    pub(super) fn link(&self, mode: CallMode) -> Result<StatusPre<StoreData>, LoadError> {
-        if self
-            .imports()
-            .iter()
-            .chain(&self.exports())
-            .any(|name| is_wasi_0_3(name))
-        {
+    /// Resolves the imports, once for all instances: for synchronous calls, and for calls on a fiber.
+    pub(super) fn link(&self) -> Result<(StatusPre<StoreData>, StatusPre<StoreData>), LoadError> {
+        self.check_interfaces()?;
+        let sync = self.host_functions(CallMode::Sync)?;
+        let missing = self.functions_missing_in(&sync);
+        if !missing.is_empty() {
+            return Err(LoadError::Functions(self.name.clone(), missing));
+        }
+        let fiber = self.host_functions(CallMode::Fiber)?;
+        Ok((self.link_to(&sync)?, self.link_to(&fiber)?))
+    }
+
+    /// Checks which interfaces the component imports and exports.
+    fn check_interfaces(&self) -> Result<(), LoadError> {
+        let (imports, exports) = (self.imports(), self.exports());
+        if imports.iter().chain(&exports).any(|name| is_wasi_0_3(name)) {
             return Err(LoadError::Wasi03(self.name.clone()));
         }
-        let forbidden: Vec<_> = self.imports().into_iter().filter(|name| !is_allowed(name)).collect();
+        let forbidden: Vec<_> = imports.into_iter().filter(|name| !is_allowed(name)).collect();
         if forbidden.iter().any(|name| name.starts_with(STANDARD_LIBRARY)) {
             return Err(LoadError::StandardLibrary(self.name.clone(), forbidden));
         }
         if !forbidden.is_empty() {
             return Err(LoadError::Imports(self.name.clone(), forbidden));
         }
-        if !self.exports().iter().any(|name| name.starts_with(HANDLER)) {
+        if !exports.iter().any(|name| name.starts_with(HANDLER)) {
             return Err(LoadError::NoHandler(self.name.clone()));
         }
-        let link = |error: wasmtime::Error| LoadError::Link(self.name.clone(), chain(&error));
-        let functions = HostFunctions::new(self.component.engine(), mode).map_err(link)?;
-        let missing = self.functions_missing_in(&functions);
-        if !missing.is_empty() {
-            return Err(LoadError::Functions(self.name.clone(), missing));
-        }
-        let component = functions.linker.instantiate_pre(&self.component).map_err(link)?;
-        StatusPre::new(component).map_err(link)
+        Ok(())
+    }
+
+    fn host_functions(&self, mode: CallMode) -> Result<HostFunctions, LoadError> {
+        HostFunctions::new(self.component.engine(), mode).map_err(|error| self.link_error(&error))
+    }
+
+    fn link_to(&self, functions: &HostFunctions) -> Result<StatusPre<StoreData>, LoadError> {
+        let linked = functions.linker.instantiate_pre(&self.component);
+        let linked = linked.and_then(StatusPre::new);
+        linked.map_err(|error| self.link_error(&error))
+    }
+
+    fn link_error(&self, error: &wasmtime::Error) -> LoadError {
+        LoadError::Link(self.name.clone(), chain(error))
     }
 
     /// The functions that the component imports and the host does not have.

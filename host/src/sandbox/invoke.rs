@@ -4,8 +4,8 @@
 //! never waits for a client, and one that fails after it has set its response causes an error, not a truncated 200.
 //!
 //! Nearly every guest ends within its first time slice, on the stack of the worker thread. One that does not is stopped
-//! there, and the request starts again with an instance on a stack of its own, a fiber, which yields to other tasks after
-//! each slice. That is sound, since the guest has changed nothing but its own instance, and nothing was sent.
+//! there, and the request starts again with an instance on a stack of its own, a fiber, which yields to other tasks
+//! after each slice. That is sound, since the guest has changed nothing but its own instance, and nothing was sent.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ use super::guest_env::GuestEnv;
 use super::invoke_error::InvokeError;
 use super::limits::{HOSTCALL_FUEL, Limits};
 use super::load_error::LoadError;
-use super::wasi::{CallMode, Outcome, SliceEnded, StatusPre, StoreData};
+use super::wasi::{Outcome, SliceEnded, StatusPre, StoreData};
 
 /// Maximum number and size of the response headers.
 const MAX_HEADERS: usize = 100;
@@ -88,9 +88,10 @@ impl Sandbox {
     ///
     /// [`LoadError`] if the component needs more than the world provides, or does not export the handler.
     pub fn new(component: &LoadedComponent, env: GuestEnv, limits: Limits) -> Result<Self, LoadError> {
+        let (sync, fiber) = component.link()?;
         Ok(Self {
-            sync: component.link(CallMode::Sync)?,
-            fiber: component.link(CallMode::Fiber)?,
+            sync,
+            fiber,
             env,
             limits,
             ticks: Ticks::default(),
