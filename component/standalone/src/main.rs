@@ -11,7 +11,7 @@ use component::ComponentSpec;
 
 const VARIABLES: [&str; 2] = ["APP_VERSION", "COMMIT_SHA"];
 
-/// Limit of a value in bytes, as in the host.
+/// Maximum length of a value, in bytes. The host has the same rule.
 const MAX_BYTES: usize = 256;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -31,8 +31,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn value(name: &str) -> Result<String, Box<dyn Error>> {
     let value = env::var(name).map_err(|error| format!("`{name}`: {error}"))?;
-    if value.trim().is_empty() || value.len() > MAX_BYTES || value.contains(char::is_control) {
-        return Err(format!("`{name}` must have 1 to {MAX_BYTES} bytes and no control characters").into());
+    if value.is_empty() || value.len() > MAX_BYTES || !value.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(format!("`{name}` is {value:?}; set it to 1 to {MAX_BYTES} visible ASCII characters").into());
     }
     Ok(value)
 }

@@ -38,8 +38,7 @@ impl GuestEnv {
     ///
     /// # Errors
     ///
-    /// If a value is missing, empty, not UTF-8, longer than 256 bytes, or contains a control character, white space or a
-    /// byte order mark.
+    /// If a value is missing, empty, longer than 256 bytes, or contains anything but visible ASCII characters.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, GuestEnvError> {
         let version = read(
             &lookup,
@@ -75,6 +74,7 @@ impl GuestEnv {
     }
 }
 
+/// Only visible ASCII is accepted: other values could look like a version or commit and not be equal to it.
 fn read(lookup: impl Fn(&str) -> Option<OsString>, name: &str, expected: &str) -> Result<String, String> {
     let invalid = |problem: &str| format!("the variable `{name}` {problem}; set it to {expected}");
     let value = lookup(name).ok_or_else(|| invalid("is not set"))?;
@@ -86,18 +86,9 @@ fn read(lookup: impl Fn(&str) -> Option<OsString>, name: &str, expected: &str) -
     if value.is_empty() {
         return Err(invalid("is empty"));
     }
-    if let Some((byte, invisible)) = value.char_indices().find(|(_, char)| is_invisible(*char)) {
-        let problem = format!(
-            "contains the invisible character U+{:04X} at byte {byte}",
-            u32::from(invisible)
-        );
+    if let Some((byte, char)) = value.char_indices().find(|(_, char)| !char.is_ascii_graphic()) {
+        let problem = format!("contains U+{:04X} at byte {byte}, not visible ASCII", u32::from(char));
         return Err(invalid(&problem));
     }
     Ok(value)
-}
-
-/// A character that a reader does not see: the value would look right, and not be equal to what it looks like. The last
-/// one is the byte order mark, with which some editors begin a file.
-fn is_invisible(char: char) -> bool {
-    char.is_control() || char.is_whitespace() || char == '\u{feff}'
 }

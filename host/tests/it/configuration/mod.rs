@@ -32,28 +32,17 @@ fn unset_variable_is_refused_by_name() {
 #[test]
 fn invalid_variable_is_refused_by_name() {
     let (long, not_utf8) = ("x".repeat(257), not_utf8());
-    let cases: [(&OsStr, &str); 9] = [
+    let cases: [(&OsStr, &str); 10] = [
         (OsStr::new(""), "is empty"),
-        (OsStr::new(" "), "contains the invisible character U+0020 at byte 0"),
-        (OsStr::new("0.0 1"), "contains the invisible character U+0020 at byte 3"),
-        (
-            OsStr::new("\u{feff}0.0.1"),
-            "contains the invisible character U+FEFF at byte 0",
-        ),
+        (OsStr::new(" "), "contains U+0020 at byte 0"),
+        (OsStr::new("0.0 1"), "contains U+0020 at byte 3"),
+        (OsStr::new("\u{feff}0.0.1"), "contains U+FEFF at byte 0"),
         (&not_utf8, "is not UTF-8"),
         (OsStr::new(&long), "has 257 bytes, more than 256"),
-        (
-            OsStr::new("0.0.1\n"),
-            "contains the invisible character U+000A at byte 5",
-        ),
-        (
-            OsStr::new("\u{1b}[31m"),
-            "contains the invisible character U+001B at byte 0",
-        ),
-        (
-            OsStr::new("\u{85}"),
-            "contains the invisible character U+0085 at byte 0",
-        ),
+        (OsStr::new("0.0.1\n"), "contains U+000A at byte 5"),
+        (OsStr::new("\u{1b}[31m"), "contains U+001B at byte 0"),
+        (OsStr::new("0\u{200b}"), "contains U+200B at byte 1"),
+        (OsStr::new("1.0-ü"), "contains U+00FC at byte 4"),
     ];
     for name in ["APP_VERSION", "COMMIT_SHA"] {
         for (value, reason) in cases {
