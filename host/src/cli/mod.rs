@@ -7,13 +7,16 @@ mod logging;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use clap::builder::BoolishValueParser;
+use clap::builder::{BoolishValueParser, PossibleValuesParser};
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use limits::{Limits, MAX_MEMORY};
 pub use listen::ListenArg;
 pub use logging::{AdminAddress, LogFormat, LogLevels, LoggingArgs, has_json_errors};
+
+/// The targets that status-host is built for.
+const TARGETS: [&str; 2] = ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"];
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -106,6 +109,10 @@ pub enum Command {
         file: PathBuf,
         /// File to write
         output: PathBuf,
+        /// Target of the status-host that will load the file
+        #[arg(long, value_name = "TRIPLE", value_parser = PossibleValuesParser::new(TARGETS),
+            default_value = env!("TARGET"))]
+        target: String,
     },
     /// Request /status from this machine; exit 0 if the response is 200
     Healthcheck {

@@ -20,7 +20,7 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
     match &cli.command {
         None => serve::run(&cli.serve),
         Some(Command::Inspect { json, component }) => print(&inspect::run(component, *json)?),
-        Some(Command::Compile { file, output }) => compile::run(file, output),
+        Some(Command::Compile { file, output, target }) => compile::run(file, output, target),
         Some(Command::Healthcheck { listen }) => healthcheck::run(listen.address()?),
     }
 }

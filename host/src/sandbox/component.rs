@@ -9,6 +9,8 @@ use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::{Engine, Precompiled};
 
+#[cfg(feature = "compiler")]
+use super::engine_config::engine_config;
 use super::imports::is_allowed;
 use super::load_error::{LoadError, chain};
 use super::wasi::{CallMode, HostFunctions, StatusPre, StoreData};
@@ -68,20 +70,10 @@ pub fn load(engine: &Engine, file: Option<&Path>, machine_code: MachineCode) -> 
             component,
         });
     };
-    let name = file.display().to_string();
-    let bytes = read(file).map_err(|error| LoadError::Read(name.clone(), error))?;
-    let component = match Engine::detect_precompiled(&bytes) {
-        _ if bytes.starts_with(ELF) && machine_code == MachineCode::Denied => return Err(LoadError::Precompiled(name)),
-        Some(Precompiled::Component) => precompiled(engine, &bytes, &name)?,
-        Some(Precompiled::Module) => return Err(LoadError::CoreModule(name)),
-        None if bytes.is_empty() => return Err(LoadError::Empty(name)),
-        None if bytes.starts_with(CORE_MODULE) => return Err(LoadError::CoreModule(name)),
-        None if bytes.starts_with(ELF) => {
-            let cause = "the file is truncated or corrupt".to_owned();
-            return Err(LoadError::Incompatible(name, cause));
-        }
-        None if bytes.starts_with(COMPONENT) => portable(engine, &bytes, &name)?,
-        None => return Err(LoadError::NotWasm(name)),
+    let (name, bytes, content) = open(file, machine_code)?;
+    let component = match content {
+        Content::Portable => portable(engine, &bytes, &name)?,
+        Content::Precompiled => precompiled(engine, &bytes, &name)?,
     };
     let sha256 = format!("{:x}", Sha256::digest(&bytes));
     Ok(LoadedComponent {
@@ -89,6 +81,43 @@ pub fn load(engine: &Engine, file: Option<&Path>, machine_code: MachineCode) -> 
         sha256,
         component,
     })
+}
+
+/// Compiles the portable component in `file` for the baseline CPU of `target`. A host of the same build for that target
+/// loads the result.
+///
+/// # Errors
+///
+/// [`LoadError`] if the file is not a portable component, or this build has no compiler.
+pub fn compile(file: &Path, target: &str) -> Result<Vec<u8>, LoadError> {
+    let (name, bytes, _) = open(file, MachineCode::Denied)?;
+    machine_code_for(target, &bytes, &name)
+}
+
+/// What a file contains.
+enum Content {
+    Portable,
+    Precompiled,
+}
+
+/// Reads `file`. Returns its name, its bytes and what they are.
+fn open(file: &Path, machine_code: MachineCode) -> Result<(String, Vec<u8>, Content), LoadError> {
+    let name = file.display().to_string();
+    let bytes = read(file).map_err(|error| LoadError::Read(name.clone(), error))?;
+    let content = match Engine::detect_precompiled(&bytes) {
+        _ if bytes.starts_with(ELF) && machine_code == MachineCode::Denied => return Err(LoadError::Precompiled(name)),
+        Some(Precompiled::Component) => Content::Precompiled,
+        Some(Precompiled::Module) => return Err(LoadError::CoreModule(name)),
+        None if bytes.is_empty() => return Err(LoadError::Empty(name)),
+        None if bytes.starts_with(CORE_MODULE) => return Err(LoadError::CoreModule(name)),
+        None if bytes.starts_with(ELF) => {
+            let cause = "the file is truncated or corrupt".to_owned();
+            return Err(LoadError::Incompatible(name, cause));
+        }
+        None if bytes.starts_with(COMPONENT) => Content::Portable,
+        None => return Err(LoadError::NotWasm(name)),
+    };
+    Ok((name, bytes, content))
 }
 
 /// Reads a regular file: a pipe or a device may have no end.
@@ -111,8 +140,26 @@ fn portable(engine: &Engine, bytes: &[u8], name: &str) -> Result<Component, Load
     Component::from_binary(engine, bytes).map_err(not_compiled(name))
 }
 
+#[cfg(feature = "compiler")]
+fn machine_code_for(target: &str, bytes: &[u8], name: &str) -> Result<Vec<u8>, LoadError> {
+    let engine = engine_config(target).and_then(|config| Engine::new(&config));
+    engine
+        .and_then(|engine| engine.precompile_component(bytes))
+        .map_err(not_compiled(name))
+}
+
+#[cfg(feature = "compiler")]
+fn not_compiled(name: &str) -> impl FnOnce(wasmtime::Error) -> LoadError {
+    move |error| LoadError::from_wasmtime(name, &error, LoadError::Compile)
+}
+
 #[cfg(not(feature = "compiler"))]
 fn portable(_engine: &Engine, _bytes: &[u8], name: &str) -> Result<Component, LoadError> {
+    Err(LoadError::NoCompiler(name.to_owned()))
+}
+
+#[cfg(not(feature = "compiler"))]
+fn machine_code_for(_target: &str, _bytes: &[u8], name: &str) -> Result<Vec<u8>, LoadError> {
     Err(LoadError::NoCompiler(name.to_owned()))
 }
 
@@ -124,20 +171,11 @@ fn precompiled(engine: &Engine, bytes: &[u8], name: &str) -> Result<Component, L
     component.map_err(|error| LoadError::from_wasmtime(name, &error, LoadError::Incompatible))
 }
 
-fn not_compiled(name: &str) -> impl FnOnce(wasmtime::Error) -> LoadError {
-    move |error| LoadError::from_wasmtime(name, &error, LoadError::Compile)
-}
-
 fn is_wasi_0_3(name: &str) -> bool {
     name.starts_with("wasi:") && name.contains("@0.3.")
 }
 
 impl LoadedComponent {
-    /// The compiled component, for a host of the same build.
-    pub(crate) fn serialize(&self) -> Result<Vec<u8>, LoadError> {
-        self.component.serialize().map_err(not_compiled(&self.name))
-    }
-
     /// The names of the imports, in the order of the component.
     #[must_use]
     pub fn imports(&self) -> Vec<String> {
@@ -162,13 +200,18 @@ impl LoadedComponent {
     /// Resolves the imports, once for all instances: for synchronous calls, and for calls on a fiber.
     pub(super) fn link(&self) -> Result<(StatusPre<StoreData>, StatusPre<StoreData>), LoadError> {
         self.check_interfaces()?;
-        let sync = self.host_functions(CallMode::Sync)?;
+        let link_error = |error: wasmtime::Error| LoadError::Link(self.name.clone(), chain(&error));
+        let functions = |mode| HostFunctions::new(self.component.engine(), mode).map_err(link_error);
+        let (sync, fiber) = (functions(CallMode::Sync)?, functions(CallMode::Fiber)?);
         let missing = self.functions_missing_in(&sync);
         if !missing.is_empty() {
             return Err(LoadError::Functions(self.name.clone(), missing));
         }
-        let fiber = self.host_functions(CallMode::Fiber)?;
-        Ok((self.link_to(&sync)?, self.link_to(&fiber)?))
+        let link = |functions: &HostFunctions| {
+            let linked = functions.linker.instantiate_pre(&self.component);
+            linked.and_then(StatusPre::new).map_err(link_error)
+        };
+        Ok((link(&sync)?, link(&fiber)?))
     }
 
     /// Checks which interfaces the component imports and exports.
@@ -188,20 +231,6 @@ impl LoadedComponent {
             return Err(LoadError::NoHandler(self.name.clone()));
         }
         Ok(())
-    }
-
-    fn host_functions(&self, mode: CallMode) -> Result<HostFunctions, LoadError> {
-        HostFunctions::new(self.component.engine(), mode).map_err(|error| self.link_error(&error))
-    }
-
-    fn link_to(&self, functions: &HostFunctions) -> Result<StatusPre<StoreData>, LoadError> {
-        let linked = functions.linker.instantiate_pre(&self.component);
-        let linked = linked.and_then(StatusPre::new);
-        linked.map_err(|error| self.link_error(&error))
-    }
-
-    fn link_error(&self, error: &wasmtime::Error) -> LoadError {
-        LoadError::Link(self.name.clone(), chain(error))
     }
 
     /// The functions that the component imports and the host does not have.

@@ -26,7 +26,7 @@ mod limits;
 mod load_error;
 mod wasi;
 
-pub use component::{LoadedComponent, MachineCode, load};
+pub use component::{LoadedComponent, MachineCode, compile, load};
 pub use engine::{engine, engine_for_embedded};
 pub use engine_config::MEMORY_RESERVATION;
 pub use guest_env::{GuestEnv, GuestEnvError};

@@ -1,5 +1,6 @@
 //! The subcommands, `--help` and `--version`.
 
+use std::env::consts::ARCH;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -133,6 +134,37 @@ fn compiled_component_is_served() {
     assert_eq!(stdout(&["compile", probe_artifact::PATH, compiled]), "");
     let server = TestServer::with_options(&format!("--allow-precompiled --component {compiled}"));
     server.get("/count").assert_is(200, "1");
+}
+
+#[test]
+fn component_is_compiled_for_either_target() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("probe.cwasm");
+    let compiled = file.to_str().unwrap();
+    // The field e_machine of the ELF header.
+    for (target, machine) in [("x86_64-unknown-linux-gnu", 62_u16), ("aarch64-unknown-linux-gnu", 183)] {
+        stdout(&["compile", "--target", target, probe_artifact::PATH, compiled]);
+        assert_eq!(fs::read(&file).unwrap()[18..20], machine.to_le_bytes());
+        let output = run(&["inspect", "--allow-precompiled", "--component", compiled], &[]);
+        if target.starts_with(ARCH) {
+            assert!(output.status.success(), "{output:?}");
+        } else {
+            assert_refused(
+                &output,
+                2,
+                &["was compiled for another runtime or machine", "compile it again"],
+            );
+        }
+    }
+    let output = run(
+        &["compile", "--target", "wasm32-wasip2", probe_artifact::PATH, compiled],
+        &[],
+    );
+    assert_refused(
+        &output,
+        2,
+        &["wasm32-wasip2", "x86_64-unknown-linux-gnu, aarch64-unknown-linux-gnu"],
+    );
 }
 
 #[test]
