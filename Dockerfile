@@ -29,7 +29,8 @@ WORKDIR /manifests
 COPY . .
 RUN printf '#![allow(dead_code, missing_docs, reason = "stub")]\nfn main() {}\n' > /stub.rs && rm -rf vendor && \
     find . -type f ! -name 'Cargo.*' ! -name deny.toml ! -name build.rs ! -name lib.rs ! -name main.rs \
-        ! -path '*/benches/*.rs' ! -path '*/src/bin/*.rs' ! -path './fuzz/*.rs' ! -path './ci/*' -delete && \
+        ! -path '*/benches/*.rs' ! -path '*/src/bin/*.rs' ! -path './fuzz/*.rs' ! -path './ci/*' \
+        ! -path './supply-chain/*' -delete && \
     find . -type d -empty -delete && find . -name '*.rs' -exec cp /stub.rs {} \;
 
 # From here the build needs no network if vendor/ holds the crates and ADVISORY_DB is in the base image. Up to the next
@@ -48,10 +49,15 @@ RUN ci/run-parts audit dependencies
 # Cargo compares modification times: the source has to be newer than the build of the empty programs.
 COPY . .
 RUN find bench component fuzz host wit -type f -exec touch {} + && \
-    ci/run-parts audit lint coverage binary sbom
+    ci/run-parts audit lint coverage
+
+# The binary, for this machine or for RUST_TARGET.
+FROM gates AS build
+ARG RUST_TARGET
+RUN ci/cross-compiler "$RUST_TARGET" && \
+    ci/run-parts binary sbom
 
 # The only step that depends on the commit.
-FROM gates AS build
 ARG APP_VERSION
 ARG COMMIT_SHA
 RUN ci/run-parts standalone

@@ -9,8 +9,11 @@
 #   RUST_DIGEST   digest of the base image, sha256:<64 hexadecimal digits>, as `docker pull` prints it: pins the image
 #   RUST_IMAGE    another base image, such as one from a mirror
 #   COMMIT_SHA    the commit, if this is not a git checkout
-#   ARTIFACTS     directory that receives the binary, both components and the SBOMs
+#   ARTIFACTS     directory that receives the binary, both components, the SBOMs and the provenance
 #   STAGE         builds only this stage of the Dockerfile, as status-app-<stage>
+#
+# --platform linux/amd64 or linux/arm64 builds the image for that platform, whatever this machine is, and adds -amd64 or
+# -arm64 to the tags. The gates and the compiler run natively.
 set -euo pipefail
 
 fail() {
@@ -19,18 +22,32 @@ fail() {
 }
 warn() { echo "build.sh: warning: $1" >&2; }
 
+platform='' arguments=() single=''
+while [ $# -gt 0 ]; do
+    case $1 in
+        --platform) set -- "--platform=${2:-}" "${@:3}" && continue ;;
+        --platform=*) platform=${1#*=} platform=${platform:-none} ;;
+        -t | -t=* | --tag | --tag=* | --target | --target=* | --iidfile | --iidfile=* | --no-cache | --no-cache=*)
+            single=$1 arguments+=("$1")
+            ;;
+        *) arguments+=("$1") ;;
+    esac
+    shift
+done
+# RUST_TARGET is empty for the target of the machine that builds.
+case $platform in
+    '') target='' ;;
+    linux/amd64) target=x86_64-unknown-linux-gnu ;;
+    linux/arm64 | linux/arm64/v8) target=aarch64-unknown-linux-gnu ;;
+    *) fail "--platform is \`$platform\`; expected linux/amd64 or linux/arm64" ;;
+esac
 if [ -n "${ARTIFACTS:-}" ]; then
     mkdir -p "$ARTIFACTS" || fail "cannot create the directory ARTIFACTS=\`$ARTIFACTS\`; name another one"
     ARTIFACTS=$(realpath "$ARTIFACTS")
-    # Both builds below get the arguments, and the second one only copies from the first.
-    for argument in "$@"; do
-        case $argument in
-            -t | -t=* | --tag | --tag=* | --target | --target=* | --iidfile | --iidfile=* | --no-cache | --no-cache=*)
-                fail "$argument cannot be combined with ARTIFACTS; remove one of them"
-                ;;
-        esac
-    done
 fi
+# Then there are two builds with the same arguments, and the second one only copies from the first.
+[ -z "$single" ] || [ -z "${ARTIFACTS:-}$platform" ] ||
+    fail "$single cannot be combined with ARTIFACTS or --platform; remove one of them"
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 base=${RUST_IMAGE:-docker.io/library/rust:1.95.0-bookworm}
@@ -39,10 +56,15 @@ if [ -n "${RUST_DIGEST:-}" ]; then
         fail "RUST_DIGEST is \`$RUST_DIGEST\`; expected sha256: and 64 hexadecimal digits"
     base=${base%%@*}@$RUST_DIGEST
 fi
-[[ $base == *@* || " $*" == *RUST_IMAGE=* ]] || warn "the base image $base is not pinned; set RUST_DIGEST to its digest"
+[[ $base == *@* ]] || warn "the base image $base is not pinned; set RUST_DIGEST to its digest"
 
 command -v docker > /dev/null || fail "docker is missing; install Docker Engine, https://docs.docker.com/engine/install"
 docker version > /dev/null 2>&1 || fail "the docker daemon does not respond; start it, or set DOCKER_HOST"
+
+# The digest in the name, or that of the local image.
+base_digest=${base#*@}
+[[ $base == *@* ]] || base_digest=$(docker image inspect \
+    --format '{{with .RepoDigests}}{{index . 0}}{{else}}{{.Id}}{{end}}' "$base" 2> /dev/null | sed 's/.*@//') || true
 
 dirty=unknown created='' source=''
 # Only if this directory is the top of a checkout, not if it lies inside another one.
@@ -69,31 +91,52 @@ version=$(ci/version)
 
 tags=("anz_test:$sha" "anz_test2:$sha" anz_test2:latest)
 [ -z "${PROJECT_ID:-}" ] || tags=("gcr.io/$PROJECT_ID/anz_test2:$sha")
+[ -z "$platform" ] || tags=("${tags[@]/%/-$(cut -d/ -f2 <<< "$platform")}")
 
 # Without --load, a builder of BuildKit may leave the image in its cache. The classic builder has no such option.
 load=''
 [[ $(docker build --help 2>&1) != *--load* ]] || load=--load
+# build <directory> <arguments>
 build() {
-    docker build ${load:+"$load"} --build-arg "RUST_IMAGE=$base" --build-arg "APP_VERSION=$version" \
-        --build-arg "COMMIT_SHA=$sha" --build-arg "DIRTY=$dirty" \
+    docker build ${load:+"$load"} --build-arg "RUST_IMAGE=$base" --build-arg "RUST_TARGET=$target" \
+        --build-arg "APP_VERSION=$version" --build-arg "COMMIT_SHA=$sha" --build-arg "DIRTY=$dirty" \
+        "--label=org.opencontainers.image.base.name=${base%%@*}" \
+        ${base_digest:+"--label=org.opencontainers.image.base.digest=$base_digest"} \
         ${created:+"--label=org.opencontainers.image.created=$created"} \
-        ${source:+"--label=org.opencontainers.image.source=$source"} "$@" .
+        ${source:+"--label=org.opencontainers.image.source=$source"} \
+        ${arguments[@]+"${arguments[@]}"} "${@:2}" "$1"
 }
 
 if [ -n "${STAGE:-}" ]; then
-    build --target "$STAGE" --tag "status-app-$STAGE" "$@"
+    build . --target "$STAGE" --tag "status-app-$STAGE"
     exit
 fi
-build "${tags[@]/#/--tag=}" "$@"
+
+# copy_artifacts <directory>
+copy_artifacts() {
+    build . --target artifacts --tag "anz_test_artifacts:$sha"
+    container=$(docker create "anz_test_artifacts:$sha" none)
+    docker cp "$container:/artifacts/." "$1/"
+    docker rm "$container" > /dev/null
+    docker rmi "anz_test_artifacts:$sha" > /dev/null
+}
+
+if [ -z "$platform" ]; then
+    build . "${tags[@]/#/--tag=}"
+    [ -z "${ARTIFACTS:-}" ] || copy_artifacts "$ARTIFACTS"
+else
+    # The classic builder cannot copy between stages of two platforms. So the last stage is built from the artifacts.
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    copy_artifacts "${ARTIFACTS:-$work}"
+    sed -n -e 's|--from=build /src/target/||' -e '/^FROM scratch$/,$p' Dockerfile > "$work/Dockerfile"
+    build "${ARTIFACTS:-$work}" --platform "$platform" --file "$work/Dockerfile" "${tags[@]/#/--tag=}"
+fi
 for tag in "${tags[@]}"; do
     docker image inspect "$tag" > /dev/null || fail "docker has no image $tag; build with a builder that keeps it"
 done
 printf 'built %s\n' "${tags[@]}"
-
 if [ -n "${ARTIFACTS:-}" ]; then
-    build --quiet --target artifacts --tag "anz_test_artifacts:$sha" "$@" > /dev/null
-    container=$(docker create "anz_test_artifacts:$sha" none)
-    trap 'docker rm "$container" > /dev/null; docker rmi "anz_test_artifacts:$sha" > /dev/null' EXIT
-    docker cp "$container:/artifacts/." "$ARTIFACTS/"
+    ci/provenance "$ARTIFACTS" "${tags[0]}" > "$ARTIFACTS/provenance.json"
     echo "copied the artifacts to $ARTIFACTS"
 fi

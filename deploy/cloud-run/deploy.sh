@@ -39,9 +39,10 @@ retry() {
     return 1
 }
 
-# A tag can be overwritten: from here on the image is named by its digest.
-digest=$(gcloud artifacts docker images describe "$repository:$COMMIT_SHA" --format='value(image_summary.digest)') ||
-    fail "found no image $repository:$COMMIT_SHA"
+# Cloud Run runs amd64. A tag can be overwritten: from here on the image is named by its digest.
+image=$repository:$COMMIT_SHA-amd64
+digest=$(gcloud artifacts docker images describe "$image" --format='value(image_summary.digest)') ||
+    fail "found no image $image"
 
 # Prints builder and commit of each SLSA 1.0 provenance that Artifact Registry has for the image.
 provenance() {

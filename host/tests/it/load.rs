@@ -1,6 +1,6 @@
 //! Thousands of connections that are held open, and millions of requests, against the release binary.
 //!
-//! They need minutes and print what they measure. `STATUS_HOST` is the path of the binary.
+//! They need minutes and print what they measure. `STATUS_HOST` is the path of a release binary.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -9,13 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::support::command::test_environment;
 use crate::support::{TestServer, connect, get_keep_alive};
-
-fn start() -> TestServer {
-    let binary = std::env::var_os("STATUS_HOST").expect("STATUS_HOST is the path of the binary");
-    TestServer::spawn(&mut test_environment(Command::new(binary)))
-}
 
 /// Brings many connections into a bad state by `abuse`, which causes `responses` each, and sends requests on another
 /// one.
@@ -23,7 +17,7 @@ fn start() -> TestServer {
 fn serve_beside(responses: u64, abuse: impl Fn(&mut TcpStream)) {
     const HELD: u64 = 2_000;
     const REQUESTS: usize = 5_000;
-    let server = start();
+    let server = TestServer::start();
     let mut held: Vec<_> = (0..HELD).map(|_| server.connect()).collect();
     held.iter_mut().for_each(abuse);
     server.metrics_until("all connections are in their state", |metrics| {
@@ -81,7 +75,7 @@ fn silent_connections_do_not_stop_others() {
 
 #[test]
 fn slowhttptest_finds_the_service_available() {
-    let server = start();
+    let server = TestServer::start();
     let url = format!("http://{}/status", server.address);
     let attacks: [&[&str]; 4] = [
         &["-H", "-i", "2"],
@@ -113,7 +107,7 @@ fn soak() {
     const CLIENTS: usize = 4;
     /// Growth of resident memory from a tenth of the requests to the end, in bytes.
     const MAX_GROWTH: u64 = 2 * 1024 * 1024;
-    let server = start();
+    let server = TestServer::start();
     let (address, sent) = (server.address, AtomicUsize::new(0));
     let begin = Instant::now();
     let early = thread::scope(|scope| {

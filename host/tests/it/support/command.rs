@@ -1,6 +1,6 @@
 //! Command lines of the binary, and the environment it runs in.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -13,13 +13,21 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 pub const VERSION: &str = "1.2.3-test";
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
+/// The binary of this build.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_status-host");
+
+/// The binary under test: `STATUS_HOST`, or that of this build.
+fn tested_binary() -> OsString {
+    std::env::var_os("STATUS_HOST").unwrap_or(BINARY.into())
+}
+
 /// The binary in the test environment.
 pub fn status_host() -> Command {
-    test_environment(Command::new(env!("CARGO_BIN_EXE_status-host")))
+    test_environment(Command::new(tested_binary()))
 }
 
 /// `command` in the test environment: the guest environment, and time limits that no test reaches unless it sets one.
-pub fn test_environment(mut command: Command) -> Command {
+fn test_environment(mut command: Command) -> Command {
     raise_fd_limit();
     command
         .env_clear()
@@ -49,7 +57,7 @@ fn raise_fd_limit() {
 pub fn status_host_after(setup: &str, arguments: &str) -> Command {
     let mut shell = test_environment(Command::new("/bin/sh"));
     let script = format!(r#"{setup} exec "$0" {arguments}"#);
-    shell.args(["-c", &script, env!("CARGO_BIN_EXE_status-host")]);
+    shell.args(["-c", &script]).arg(tested_binary());
     shell
 }
 
@@ -77,8 +85,7 @@ pub fn free_addr() -> SocketAddr {
 /// The portable component that the build of the binary writes.
 pub fn portable_component() -> PathBuf {
     // The binary is in the folder of its profile, and that is in cargo's target directory.
-    let binary = Path::new(env!("CARGO_BIN_EXE_status-host"));
-    binary.ancestors().nth(2).unwrap().join("component.wasm")
+    Path::new(BINARY).ancestors().nth(2).unwrap().join("component.wasm")
 }
 
 /// Runs the binary until it exits.

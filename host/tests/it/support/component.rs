@@ -1,13 +1,14 @@
 //! Components written as text, for behaviour that no compiler produces.
 
 use std::path::Path;
+use std::process::Command;
 use std::sync::LazyLock;
 use std::{fs, process};
 
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::{Resolve, WorldId};
 
-use super::run;
+use super::command::BINARY;
 
 /// A component of the world `status` whose core module is `module`.
 #[track_caller]
@@ -68,12 +69,23 @@ fn world_in(wit: &Path) -> (Resolve, WorldId) {
 /// The export of a core module that handles requests.
 pub const HANDLE: &str = r#"func (export "wasi:http/incoming-handler@0.2.12#handle") (param i32 i32)"#;
 
-/// The file of the compiled probe. Compiling takes longer than most tests, so that all of them share it.
+/// The file of the probe, compiled for the binary under test. Compiling takes longer than most tests, so that all of them
+/// share it.
 pub fn compiled_probe() -> &'static str {
     static FILE: LazyLock<String> = LazyLock::new(|| {
+        // The target of `STATUS_HOST`, which may have no compiler.
+        let target = std::env::var("RUST_TARGET");
+        let options = target.as_ref().map_or(vec![], |target| vec!["--target", target]);
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let (file, new) = (directory.join("probe.cwasm"), directory.join(process::id().to_string()));
-        let output = run(&["compile", probe_artifact::PATH, new.to_str().unwrap()], &[]);
+        let file = directory.join(format!("probe{}.cwasm", options.concat()));
+        let new = directory.join(process::id().to_string());
+        let mut compile = Command::new(BINARY);
+        let output = compile
+            .arg("compile")
+            .args(options)
+            .args([probe_artifact::PATH.as_ref(), new.as_path()])
+            .output();
+        let output = output.unwrap();
         assert!(output.status.success(), "{output:?}");
         // Another run of the tests may be using the file.
         fs::rename(new, &file).unwrap();
