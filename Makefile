@@ -5,7 +5,7 @@ SHELL := bash
 # All targets share one Cargo target directory: target/, whatever the developer's Cargo settings are.
 .NOTPARALLEL:
 export CARGO_TARGET_DIR := $(CURDIR)/target
-unexport CARGO_BUILD_TARGET
+unexport CARGO_BUILD_TARGET RUST_TARGET STATUS_HOST
 
 TOOLCHAIN := target/.toolchain
 HOST = $(shell rustc --print host-tuple)
@@ -35,8 +35,8 @@ image = $(if $(CHECKING),,image)
 # A machine that cannot reach the public advisory database sets ADVISORY_DB to anything that git can clone.
 RUSTSEC := https://github.com/RustSec/advisory-db
 ADVISORY_DB ?= $(RUSTSEC)
-.PHONY: help run test lint coverage audit component standalone binary sbom image reproduce verify vendor check scan bench \
-	bench-parts fuzz release tools dependencies
+.PHONY: help run test lint coverage audit component standalone binary sbom image reproduce verify vendor check scan \
+	bench bench-parts fuzz release tools dependencies
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p; s/^#: \([^ ]*\) */\1\t/p' Makefile | expand -t 14
 
@@ -63,7 +63,6 @@ audit: $(call tool,$(DENY)) $(call tool,$(VET)) ## Check the locked crates: advi
 	GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=url.$(ADVISORY_DB).insteadOf GIT_CONFIG_VALUE_0=$(RUSTSEC) \
 		cargo deny --locked check
 	cargo vet --locked
-	[ "$$(grep -c '^\[\[exemptions' supply-chain/config.toml)" -le 174 ] || { echo "more than 174 exemptions"; exit 1; }
 component: standalone ## Build target/component.wasm and target/component-standalone.wasm
 	cargo build --locked --package status-host
 standalone: $(TOOLCHAIN)

@@ -9,7 +9,7 @@
 #   RUST_DIGEST   digest of the base image, sha256:<64 hexadecimal digits>, as `docker pull` prints it: pins the image
 #   RUST_IMAGE    another base image, such as one from a mirror
 #   COMMIT_SHA    the commit, if this is not a git checkout
-#   ARTIFACTS     directory that receives the binary, both components, the SBOMs and the provenance
+#   ARTIFACTS     directory that receives the binary, both components, the SBOMs and the provenance; needs python3
 #   STAGE         builds only this stage of the Dockerfile, as status-app-<stage>
 #
 # --platform linux/amd64 or linux/arm64 builds the image for that platform, whatever this machine is, and adds -amd64 or
@@ -26,8 +26,12 @@ platform='' arguments=() single=''
 while [ $# -gt 0 ]; do
     case $1 in
         --platform) set -- "--platform=${2:-}" "${@:3}" && continue ;;
-        --platform=*) platform=${1#*=} platform=${platform:-none} ;;
-        -t | -t=* | --tag | --tag=* | --target | --target=* | --iidfile | --iidfile=* | --no-cache | --no-cache=*)
+        --platform=) fail "--platform has no value; expected linux/amd64 or linux/arm64" ;;
+        --platform=*) platform=${1#*=} ;;
+        *RUST_IMAGE=* | *RUST_TARGET=* | *APP_VERSION=* | *COMMIT_SHA=* | *DIRTY=*)
+            fail "\`$1\` is not an argument; set the variable, or --platform"
+            ;;
+        -t* | --tag | --tag=* | --target | --target=* | --iidfile | --iidfile=* | --no-cache | --no-cache=*)
             single=$1 arguments+=("$1")
             ;;
         *) arguments+=("$1") ;;
@@ -45,7 +49,7 @@ if [ -n "${ARTIFACTS:-}" ]; then
     mkdir -p "$ARTIFACTS" || fail "cannot create the directory ARTIFACTS=\`$ARTIFACTS\`; name another one"
     ARTIFACTS=$(realpath "$ARTIFACTS")
 fi
-# Then there are two builds with the same arguments, and the second one only copies from the first.
+# ARTIFACTS and --platform make two builds with the same arguments, and the second one only copies from the first.
 [ -z "$single" ] || [ -z "${ARTIFACTS:-}$platform" ] ||
     fail "$single cannot be combined with ARTIFACTS or --platform; remove one of them"
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -56,15 +60,19 @@ if [ -n "${RUST_DIGEST:-}" ]; then
         fail "RUST_DIGEST is \`$RUST_DIGEST\`; expected sha256: and 64 hexadecimal digits"
     base=${base%%@*}@$RUST_DIGEST
 fi
-[[ $base == *@* ]] || warn "the base image $base is not pinned; set RUST_DIGEST to its digest"
 
 command -v docker > /dev/null || fail "docker is missing; install Docker Engine, https://docs.docker.com/engine/install"
 docker version > /dev/null 2>&1 || fail "the docker daemon does not respond; start it, or set DOCKER_HOST"
 
-# The digest in the name, or that of the local image.
-base_digest=${base#*@}
-[[ $base == *@* ]] || base_digest=$(docker image inspect \
-    --format '{{with .RepoDigests}}{{index . 0}}{{else}}{{.Id}}{{end}}' "$base" 2> /dev/null | sed 's/.*@//') || true
+# An image that is here already is named by its digest, or by its identifier if it comes from no registry.
+base_id=''
+if [[ $base != *@* && " ${arguments[*]-}" != *" --pull"* ]]; then
+    known=$(docker image inspect --format '{{.Id}} {{range .RepoDigests}}{{.}} {{end}}' "$base" 2> /dev/null || true)
+    read -r base_id digest _ <<< "$known"
+    [ -z "$digest" ] || base=$base@${digest#*@} base_id=''
+fi
+[[ $base == *@* ]] || warn "the base image $base is not pinned; set RUST_DIGEST to its digest"
+base_digest=$(sed -n 's/.*@//p' <<< "$base")
 
 dirty=unknown created='' source=''
 # Only if this directory is the top of a checkout, not if it lies inside another one.
@@ -102,6 +110,7 @@ build() {
         --build-arg "APP_VERSION=$version" --build-arg "COMMIT_SHA=$sha" --build-arg "DIRTY=$dirty" \
         "--label=org.opencontainers.image.base.name=${base%%@*}" \
         ${base_digest:+"--label=org.opencontainers.image.base.digest=$base_digest"} \
+        ${base_id:+"--label=status-app.base-image-id=$base_id"} \
         ${created:+"--label=org.opencontainers.image.created=$created"} \
         ${source:+"--label=org.opencontainers.image.source=$source"} \
         ${arguments[@]+"${arguments[@]}"} "${@:2}" "$1"
@@ -128,15 +137,17 @@ else
     # The classic builder cannot copy between stages of two platforms. So the last stage is built from the artifacts.
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
-    copy_artifacts "${ARTIFACTS:-$work}"
+    copy_artifacts "$work"
+    [ -z "${ARTIFACTS:-}" ] || cp -pR "$work/." "$ARTIFACTS"
     sed -n -e 's|--from=build /src/target/||' -e '/^FROM scratch$/,$p' Dockerfile > "$work/Dockerfile"
-    build "${ARTIFACTS:-$work}" --platform "$platform" --file "$work/Dockerfile" "${tags[@]/#/--tag=}"
+    build "$work" --platform "$platform" --file "$work/Dockerfile" "${tags[@]/#/--tag=}"
 fi
 for tag in "${tags[@]}"; do
     docker image inspect "$tag" > /dev/null || fail "docker has no image $tag; build with a builder that keeps it"
 done
 printf 'built %s\n' "${tags[@]}"
 if [ -n "${ARTIFACTS:-}" ]; then
-    ci/provenance "$ARTIFACTS" "${tags[0]}" > "$ARTIFACTS/provenance.json"
+    ci/provenance "$ARTIFACTS" "${tags[0]}" > "$ARTIFACTS/provenance.tmp"
+    mv "$ARTIFACTS/provenance.tmp" "$ARTIFACTS/provenance.json"
     echo "copied the artifacts to $ARTIFACTS"
 fi

@@ -69,12 +69,12 @@ fn world_in(wit: &Path) -> (Resolve, WorldId) {
 /// The export of a core module that handles requests.
 pub const HANDLE: &str = r#"func (export "wasi:http/incoming-handler@0.2.12#handle") (param i32 i32)"#;
 
-/// The file of the probe, compiled for the binary under test. Compiling takes longer than most tests, so that all of them
-/// share it.
+/// The file of the probe, compiled for the binary under test. Compiling takes longer than most tests, so that all of
+/// them share it.
 pub fn compiled_probe() -> &'static str {
     static FILE: LazyLock<String> = LazyLock::new(|| {
         // The target of `STATUS_HOST`, which may have no compiler.
-        let target = std::env::var("RUST_TARGET");
+        let target = std::env::var("RUST_TARGET").ok().filter(|target| !target.is_empty());
         let options = target.as_ref().map_or(vec![], |target| vec!["--target", target]);
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let file = directory.join(format!("probe{}.cwasm", options.concat()));
