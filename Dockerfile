@@ -67,11 +67,12 @@ FROM scratch AS artifacts
 COPY --from=build /src/target/status-host /src/target/component.wasm /src/target/component-standalone.wasm /artifacts/
 COPY --from=build /src/target/sbom /artifacts/sbom/
 
+# The copy comes first: with the classic builder, an earlier step would give the image the platform of this machine.
 FROM scratch
+COPY --from=build /src/target/status-host /status-host
 ARG APP_VERSION
 ARG COMMIT_SHA
 ARG DIRTY
-COPY --from=build /src/target/status-host /status-host
 ENV APP_VERSION=${APP_VERSION} \
     COMMIT_SHA=${COMMIT_SHA} \
     ADMIN=[::]:9090

@@ -134,14 +134,13 @@ if [ -z "$platform" ]; then
     build . "${tags[@]/#/--tag=}"
     [ -z "${ARTIFACTS:-}" ] || copy_artifacts "$ARTIFACTS"
 else
-    # The classic builder cannot copy between stages of two platforms, so the last stage is built from the artifacts. In
-    # its cache are images of the other platform.
+    # The classic builder cannot copy between stages of two platforms. So the last stage is built from the artifacts.
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
     copy_artifacts "$work"
     [ -z "${ARTIFACTS:-}" ] || cp -pR "$work/." "$ARTIFACTS"
     sed -n -e 's|--from=build /src/target/||' -e '/^FROM scratch$/,$p' Dockerfile > "$work/Dockerfile"
-    build "$work" --no-cache --platform "$platform" --file "$work/Dockerfile" "${tags[@]/#/--tag=}"
+    build "$work" --platform "$platform" --file "$work/Dockerfile" "${tags[@]/#/--tag=}"
 fi
 for tag in "${tags[@]}"; do
     docker image inspect "$tag" > /dev/null || fail "docker has no image $tag; build with a builder that keeps it"
