@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{COMMIT, Process, Response, TestServer, VERSION, portable_component, run, send, status_host};
+use crate::support::command::BINARY;
+use crate::support::{COMMIT, Process, Response, TestServer, VERSION, portable_component, send, status_host};
 
 /// A running `wasmtime serve`.
 struct StockRuntime {
@@ -139,8 +140,9 @@ fn reused_instance_needs_one_page_of_memory() {
 
 #[test]
 fn standalone_component_imports_only_http_and_its_streams() {
-    let component = variable("STANDALONE");
-    let output = run(&["inspect", "--json", "--component", &component], &[]);
+    let mut inspect = Command::new(BINARY); // which has a compiler, unlike the one that ships
+    inspect.args(["inspect", "--json", "--component", &variable("STANDALONE")]);
+    let output = inspect.output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let name = |import: &Value| import["name"].as_str().unwrap().split_once('@').unwrap().0.to_owned();
