@@ -76,7 +76,7 @@ ARG DIRTY
 ENV APP_VERSION=${APP_VERSION} \
     COMMIT_SHA=${COMMIT_SHA} \
     ADMIN=[::]:9090
-# build.sh adds the labels created and source, if it knows their values.
+# build.sh adds the labels created, source and those of the base image, if it knows their values.
 LABEL org.opencontainers.image.title="status-app" \
       org.opencontainers.image.description="HTTP service that reports its own version and Git commit" \
       org.opencontainers.image.version="${APP_VERSION}" \

@@ -23,8 +23,8 @@ struct Import {
     allowed: bool,
 }
 
-/// The report on the component, as text or JSON. It makes no instance, so that no code of the component runs. Imports that
-/// the host would refuse are no error here.
+/// The report on the component, as text or JSON. It makes no instance, so that no code of the component runs. Imports
+/// that the host would refuse are no error here.
 pub(super) fn run(component: &ComponentArg, json: bool) -> Result<String, Error> {
     let component = sandbox::load(
         &engine(component.file(), 1, ADDRESS_SPACE)?,

@@ -54,9 +54,9 @@ impl Acceptor {
         }
     }
 
-    /// Accepts until the first signal, then drains: withdraws readiness, closes each connection after its next response,
-    /// waits for the drain delay, accepts the rest of the backlog, closes the listener and waits for requests in
-    /// flight. A second signal ends the drain.
+    /// Accepts until the first signal, then drains: withdraws readiness, closes each connection after its next
+    /// response, waits for the drain delay, accepts the rest of the backlog, closes the listener and waits for requests
+    /// in flight. A second signal ends the drain.
     pub(crate) async fn run_until_drained(&self, listener: TcpListener, mut signals: Signals) {
         let signal = tokio::select! {
             signal = signals.recv() => signal,

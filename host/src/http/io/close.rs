@@ -4,7 +4,7 @@
 //! |---|---|
 //! | the client closes it, or sends `connection: close` | hyper |
 //! | a request was rejected or late | [`CloseState::reject`] |
-//! | the connection is over the limit, a request has a body or a large head, the server drains | `close_after_response` |
+//! | it is over the limit, a request has a body or a large head, the server drains | `close_after_response` |
 //! | the next head does not arrive in time, which is short once the server shuts down | `ValidatingReader` |
 //! | it is idle longest, and there is no room for a new one | `Connections` |
 //! | the client does not receive a response in time | `TimeoutWriter` |
