@@ -1,14 +1,14 @@
 //! Loads the embedded component or a file, and links it.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
+use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
-use wasmtime::{Engine, Precompiled};
 
+use super::component_file::{Content, MachineCode, open};
 #[cfg(feature = "compiler")]
 use super::engine_config::engine_config;
 use super::imports::is_allowed;
@@ -20,16 +20,6 @@ const EMBEDDED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/component.cwas
 
 /// SHA-256 of the portable file that [`EMBEDDED`] was compiled from.
 const EMBEDDED_SHA256: &str = env!("COMPONENT_SHA256");
-
-/// The preambles of a component and of a core module: magic number, version, layer.
-const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
-const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
-
-/// The magic number of a precompiled component.
-const ELF: &[u8] = b"\x7fELF";
-
-/// Maximum size of a file, in bytes.
-const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
 
 const HANDLER: &str = "wasi:http/incoming-handler@0.2.";
 
@@ -43,15 +33,6 @@ pub struct LoadedComponent {
     /// SHA-256 of the file, in hexadecimal; for the embedded component of its portable file.
     pub sha256: String,
     component: Component,
-}
-
-/// Whether a file may contain machine code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MachineCode {
-    /// Only portable components are loaded.
-    Denied,
-    /// The operator trusts the file.
-    Allowed,
 }
 
 /// Loads the component in `file`, or the embedded one.
@@ -92,47 +73,6 @@ pub fn load(engine: &Engine, file: Option<&Path>, machine_code: MachineCode) -> 
 pub fn compile(file: &Path, target: &str) -> Result<Vec<u8>, LoadError> {
     let (name, bytes, _) = open(file, MachineCode::Denied)?;
     machine_code_for(target, &bytes, &name)
-}
-
-/// What a file contains.
-enum Content {
-    Portable,
-    Precompiled,
-}
-
-/// Reads `file`. Returns its name, its bytes and what they are.
-fn open(file: &Path, machine_code: MachineCode) -> Result<(String, Vec<u8>, Content), LoadError> {
-    let name = file.display().to_string();
-    let bytes = read(file).map_err(|error| LoadError::Read(name.clone(), error))?;
-    let content = match Engine::detect_precompiled(&bytes) {
-        _ if bytes.starts_with(ELF) && machine_code == MachineCode::Denied => return Err(LoadError::Precompiled(name)),
-        Some(Precompiled::Component) => Content::Precompiled,
-        Some(Precompiled::Module) => return Err(LoadError::CoreModule(name)),
-        None if bytes.is_empty() => return Err(LoadError::Empty(name)),
-        None if bytes.starts_with(CORE_MODULE) => return Err(LoadError::CoreModule(name)),
-        None if bytes.starts_with(ELF) => {
-            let cause = "the file is truncated or corrupt".to_owned();
-            return Err(LoadError::Incompatible(name, cause));
-        }
-        None if bytes.starts_with(COMPONENT) => Content::Portable,
-        None => return Err(LoadError::NotWasm(name)),
-    };
-    Ok((name, bytes, content))
-}
-
-/// Reads a regular file: a pipe or a device may have no end.
-fn read(file: &Path) -> io::Result<Vec<u8>> {
-    let metadata = fs::metadata(file)?;
-    if metadata.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    if !metadata.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    if metadata.len() > MAX_FILE_BYTES {
-        return Err(io::Error::other(format!("it is larger than {MAX_FILE_BYTES} bytes")));
-    }
-    fs::read(file)
 }
 
 #[cfg(feature = "compiler")]

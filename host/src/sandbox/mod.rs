@@ -9,12 +9,14 @@
 //! | `wasi` | the host functions |
 //! | `engine` | the engine and its instance pool |
 //! | `epoch` | the epoch thread and the time slices of guests |
-//! | `component` | loads the embedded component or a file |
+//! | `component_file` | reads a file, and determines what it contains |
+//! | `component` | loads and links the embedded component or a file |
 //! | `load_error` | why it is refused |
 //! | `invoke_error` | how an invocation fails |
 //! | `invoke` | one request through one instance |
 
 mod component;
+mod component_file;
 mod engine;
 mod engine_config;
 mod epoch;
@@ -26,7 +28,8 @@ mod limits;
 mod load_error;
 mod wasi;
 
-pub use component::{LoadedComponent, MachineCode, compile, load};
+pub use component::{LoadedComponent, compile, load};
+pub use component_file::MachineCode;
 pub use engine::{engine, engine_for_embedded};
 pub use engine_config::MEMORY_RESERVATION;
 pub use guest_env::{GuestEnv, GuestEnvError};
