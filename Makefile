@@ -48,7 +48,7 @@ lint: $(TOOLCHAIN) ## Check format and lints, for every target and feature set t
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --locked --workspace --all-targets --features stock-runtime,load,ops -- --deny warnings
-	CC_aarch64_unknown_linux_gnu=cc cargo clippy --locked --package status-host --no-default-features \
+	CC_aarch64_unknown_linux_gnu=cc cargo clippy --locked --release --package status-host --no-default-features \
 		--target aarch64-unknown-linux-gnu -- --deny warnings # nothing is linked: any C compiler will do
 	cargo clippy --locked --package status-component --package probe --target wasm32-unknown-unknown -- --deny warnings
 	APP_VERSION=0 COMMIT_SHA=0 cargo clippy --locked --package status-component --features standalone \
@@ -58,7 +58,8 @@ lint: $(TOOLCHAIN) ## Check format and lints, for every target and feature set t
 coverage = RUSTFLAGS='-C llvm-args=-runtime-counter-relocation' cargo llvm-cov --locked --workspace \
 	--exclude standalone --exclude bench
 coverage: $(TOOLCHAIN) $(call tool,$(LLVM_COV)) ## Run the tests and require 100 % line coverage of component and host
-	$(coverage) --ignore-filename-regex '(^|/)(build|tests)/|/bindings\.rs$$' --show-missing-lines --fail-under-lines 100
+	RUST_TEST_THREADS=8 $(coverage) --ignore-filename-regex '(^|/)(build|tests)/|/bindings\.rs$$' \
+		--show-missing-lines --fail-under-lines 100 # most tests wait, so more of them than cores
 audit: $(call tool,$(DENY)) $(call tool,$(VET)) ## Check the locked crates: advisories, licences, sources, audits
 	GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=url.$(ADVISORY_DB).insteadOf GIT_CONFIG_VALUE_0=$(RUSTSEC) \
 		cargo deny --locked check
@@ -98,7 +99,7 @@ SKIP ?= soak
 test-deploy: test-manifests
 test-manifests: $(call venv,deploy)
 	$(call with_venv,deploy) ci/test-manifests
-test-image test-gates test-api test-oci test-arm64: $(image) $(call venv,tools)
+test-image test-gates test-api test-oci test-arm64: $(TOOLCHAIN) $(image) $(call venv,tools)
 test-image test-gates test-api test-oci test-arm64 test-deploy: test-%:
 	$(call with_venv,tools) ci/test-$*
 test-instructions: $(if $(filter target/status-host,$(STATUS_HOST)),binary)
