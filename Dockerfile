@@ -15,16 +15,17 @@ ENV CARGO_INCREMENTAL=0 \
 # Mirrors for toolchain and crates, see docs/private-registries.md.
 ARG RUSTUP_DIST_SERVER
 ARG CRATES
-RUN [ -z "$CRATES" ] || { mkdir /.cargo && printf '[source.%s]\n%s = "%s"\n' crates-io replace-with mirror \
-    mirror registry "$CRATES" > /.cargo/config.toml; }
 
-# Cached until a version of the toolchain or of a tool changes.
+# Cached until a version of the toolchain or of a tool changes. The source of the tools would slow each later step.
 COPY rust-toolchain.toml Makefile ./
 COPY ci/run-parts ci/
-RUN ci/run-parts tools
+RUN { [ -z "$CRATES" ] || { mkdir /.cargo && printf '[source.%s]\n%s = "%s"\n' crates-io replace-with mirror \
+        mirror registry "$CRATES" > /.cargo/config.toml; }; } && \
+    ci/run-parts tools && \
+    rm -rf "${CARGO_HOME:-$HOME/.cargo}/registry/src"
 
 # The manifests, the scripts, and an empty program for each crate root.
-FROM tools AS manifests
+FROM ${RUST_IMAGE} AS manifests
 WORKDIR /manifests
 COPY . .
 RUN printf '#![allow(dead_code, missing_docs, reason = "stub")]\nfn main() {}\n' > /stub.rs && rm -rf vendor && \
@@ -37,14 +38,14 @@ RUN printf '#![allow(dead_code, missing_docs, reason = "stub")]\nfn main() {}\n'
 # COPY it is cached until a manifest changes.
 FROM tools AS gates
 COPY vendor vendor
-RUN [ ! -e vendor/config.toml ] || { mkdir .cargo && mv vendor/config.toml .cargo/; }
 COPY --from=manifests /manifests ./
 ARG ADVISORY_DB=https://github.com/RustSec/advisory-db
 # With one directory and the same flags, lint and coverage share their dependencies.
 ENV ADVISORY_DB=${ADVISORY_DB} \
     CARGO_LLVM_COV_TARGET_DIR=/src/target \
     RUSTFLAGS="-C llvm-args=-runtime-counter-relocation"
-RUN ci/run-parts audit dependencies
+RUN { [ ! -e vendor/config.toml ] || { mkdir .cargo && mv vendor/config.toml .cargo/; }; } && \
+    ci/run-parts audit dependencies
 
 # Cargo compares modification times: the source has to be newer than the build of the empty programs.
 COPY . .
