@@ -63,6 +63,8 @@ fi
 
 command -v docker > /dev/null || fail "docker is missing; install Docker Engine, https://docs.docker.com/engine/install"
 docker version > /dev/null 2>&1 || fail "the docker daemon does not respond; start it, or set DOCKER_HOST"
+# Without a target, the steps of a build without --platform are found in the cache.
+[ "$platform" != "$(docker version --format '{{.Server.Os}}/{{.Server.Arch}}')" ] || target=''
 
 # An image that is here already is named by its digest, or by its identifier if it comes from no registry.
 base_id=''
