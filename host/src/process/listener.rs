@@ -10,13 +10,18 @@ use socket2::{Domain, SockRef, Socket, Type};
 /// Connections that wait in the kernel to be accepted; `net.core.somaxconn` may lower it.
 pub(crate) const BACKLOG: u16 = 4096;
 
-/// Bytes that the kernel stores of what has not been read or sent. It counts its own structures as well, and therefore
-/// doubles the value (socket(7)).
-const SOCKET_BUFFER: usize = 16 * 1024;
+/// Bytes that the kernel stores of what has not been read, and of what has not been sent. It counts its own structures
+/// as well, and therefore doubles the values (socket(7)).
+const RECEIVE_BUFFER: usize = 16 * 1024;
+const SEND_BUFFER: usize = 8 * 1024;
 
-/// Memory of the kernel for one connection in the worst case, in bytes: a segment that is not sent, which the kernel
-/// fills up to 64 KiB, however small the buffer is. An unread request needs less.
-pub const SOCKET_MEMORY: usize = 64 * 1024;
+/// While the send buffer has any space left, the kernel adds a whole segment, of up to 64 KiB.
+const SEGMENT: usize = 64 * 1024;
+
+/// Memory of the kernel for one connection in the worst case, in bytes: a response that is not sent. While the server
+/// cannot send it, it reads no further request, so that an unread one takes the place of one that it is reading.
+pub const SOCKET_MEMORY: usize = 80 * 1024;
+const _: () = assert!(SOCKET_MEMORY == 2 * SEND_BUFFER + SEGMENT);
 
 /// Why a listening socket is unavailable.
 #[derive(Debug, thiserror::Error)]
@@ -116,8 +121,8 @@ fn into_nonblocking(listener: TcpListener) -> io::Result<(TcpListener, SocketAdd
     listener.set_nonblocking(true)?;
     // Accepted sockets inherit them.
     let socket = SockRef::from(&listener);
-    socket.set_recv_buffer_size(SOCKET_BUFFER)?;
-    socket.set_send_buffer_size(SOCKET_BUFFER)?;
+    socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+    socket.set_send_buffer_size(SEND_BUFFER)?;
     let local_addr = listener.local_addr()?;
     Ok((listener, local_addr))
 }

@@ -10,7 +10,7 @@ use crate::support::{TestServer, get_keep_alive, wait_until};
 const USER_MEMORY: u64 = 64 * 1024;
 
 /// Bytes that the kernel may store for a connection: those that are not sent, and those that the server has not read.
-const UNSENT: u64 = 64 * 1024;
+const UNSENT: u64 = 80 * 1024;
 const UNREAD: u64 = 32 * 1024;
 
 /// A head of just under 16 KiB: 96 fields with long names.

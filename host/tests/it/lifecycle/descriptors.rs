@@ -32,10 +32,10 @@ fn capacity_is_logged_with_the_limits_of_the_process() {
     assert_eq!(capacity["fd_limit"], 100);
     assert!(capacity["connections"].as_u64().unwrap() < 100, "{capacity}");
     // With a body of the default limit.
-    assert_eq!(capacity["connection_memory"], 128 * 1024);
+    assert_eq!(capacity["connection_memory"], 144 * 1024);
     let server = TestServer::with_options("--max-body 0");
     let capacity = server.before.last().unwrap();
-    assert_eq!(capacity["connection_memory"], 112 * 1024);
+    assert_eq!(capacity["connection_memory"], 128 * 1024);
     let connections = server.metrics().count("status_host_connections_limit");
     assert_eq!(capacity["connections"], connections);
 }
