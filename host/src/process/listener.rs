@@ -15,13 +15,17 @@ pub(crate) const BACKLOG: u16 = 4096;
 const RECEIVE_BUFFER: usize = 16 * 1024;
 const SEND_BUFFER: usize = 8 * 1024;
 
-/// While the send buffer has any space left, the kernel adds a whole segment, of up to 64 KiB.
-const SEGMENT: usize = 64 * 1024;
+/// While the send buffer has any space left, the kernel adds a whole packet, of up to 64 KiB whatever the network is.
+const PACKET: usize = 64 * 1024;
+
+/// The maximum segment size of TCP, in bytes. Without it, loopback has 64 KiB: one segment would fill the send buffer,
+/// and its receiver waits 40 ms for a second one before it acknowledges. No network has segments as large.
+const MAX_SEGMENT: u32 = 16 * 1024;
 
 /// Memory of the kernel for one connection in the worst case, in bytes: a response that is not sent. While the server
 /// cannot send it, it reads no further request, so that an unread one takes the place of one that it is reading.
 pub const SOCKET_MEMORY: usize = 80 * 1024;
-const _: () = assert!(SOCKET_MEMORY == 2 * SEND_BUFFER + SEGMENT);
+const _: () = assert!(SOCKET_MEMORY == 2 * SEND_BUFFER + PACKET);
 
 /// Why a listening socket is unavailable.
 #[derive(Debug, thiserror::Error)]
@@ -123,6 +127,7 @@ fn into_nonblocking(listener: TcpListener) -> io::Result<(TcpListener, SocketAdd
     let socket = SockRef::from(&listener);
     socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
     socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.set_tcp_mss(MAX_SEGMENT)?;
     let local_addr = listener.local_addr()?;
     Ok((listener, local_addr))
 }
@@ -140,5 +145,24 @@ fn remedy(cause: &io::Error, option: &str) -> String {
         io::ErrorKind::AddrNotAvailable => format!("set {option} to an address of this machine"),
         _ if lacks_ipv6(cause) => format!("the kernel has no IPv6; set {option} to an IPv4 address"),
         _ => format!("set {option} to another address"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[test]
+    fn packet_on_loopback_has_several_segments() {
+        let (listener, address) = bind((Ipv4Addr::LOCALHOST, 0).into(), PortSharing::Exclusive).unwrap();
+        listener.set_nonblocking(false).unwrap();
+        let _client = TcpStream::connect(address).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        let mss = SockRef::from(&accepted).tcp_mss().unwrap();
+        assert!(mss <= MAX_SEGMENT, "{mss} bytes");
     }
 }
