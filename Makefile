@@ -146,5 +146,5 @@ target/tools/.%:
 target/venv/%/.installed: ci/requirements-%.txt
 	rm -rf $(@D) && python3 -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement $<
-	find $(@D)/lib -path '*/wasmtime_cli/wasmtime' -exec chmod +x {} + # which its wheel forgets
+	cd $(@D) && find lib -path '*/wasmtime_cli/wasmtime' -exec chmod +x {} \; -exec ln -sf ../{} bin/wasmtime \;
 	touch $@
