@@ -1,4 +1,5 @@
-//! Whether a connection waits for a request, and since when. Its reader writes that; the acceptor may close it meanwhile.
+//! Whether a connection waits for a request, and since when. Its reader writes that; the acceptor may close it
+//! meanwhile.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering::AcqRel, Ordering::Acquire};

@@ -1,5 +1,6 @@
 //! The stream of a connection: [`ValidatingReader`] over [`TimeoutWriter`] over the socket. hyper sees complete,
-//! validated requests only, so that it holds no memory for one that is incomplete, and no wait is unbounded. Both sides and the handler share a [`CloseState`].
+//! validated requests only, so that it holds no memory for one that is incomplete, and no wait is unbounded. Both sides
+//! and the handler share a [`CloseState`].
 //!
 //! The reader:
 //!

@@ -1,8 +1,8 @@
 //! Headers and trailers, with the rules of the resource `fields` of `wasi:http/types@0.2`.
 //!
 //! As in its document, names are case-insensitive, an invalid name or value is `invalid-syntax`, a header that belongs
-//! to the connection (RFC 9110 section 7.6.1) is `forbidden`, and the headers of a message are `immutable`. The document
-//! leaves open which names are forbidden: they are those of wasmtime.
+//! to the connection (RFC 9110 section 7.6.1) is `forbidden`, and the headers of a message are `immutable`. The
+//! document leaves open which names are forbidden: they are those of wasmtime.
 
 use http::header::{CONTENT_LENGTH, Entry as MapEntry};
 use http::{HeaderMap, HeaderName, HeaderValue};
