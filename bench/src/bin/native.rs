@@ -1,24 +1,25 @@
-//! The native baseline: the component's function behind a plain hyper server, without sandbox, limits, metrics, log and
-//! lockdown. Its only argument is the listen address.
+//! The native baseline: the component's function behind hyper with its default settings. No sandbox, limits, metrics,
+//! log or lockdown. Its only argument is the listen address.
 
 use std::convert::Infallible;
 use std::error::Error;
 use std::net::SocketAddr;
 use std::{env, io};
 
-use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::HeaderValue;
+use hyper::http::uri::PathAndQuery;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use status_component::status::{self, APP_VERSION, COMMIT_SHA, Method};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let address = env::args().nth(1).ok_or("usage: native ADDRESS")?.parse()?;
+    let address = env::args().nth(1).ok_or("usage: native ADDRESS:PORT")?.parse()?;
     let variables = [APP_VERSION, COMMIT_SHA].map(|name| env::var(name).map(|value| (name.to_owned(), value)));
     let [version, commit] = variables;
     let variables: &'static [_] = Box::leak(Box::new([version?, commit?]));
@@ -42,11 +43,11 @@ async fn serve(address: SocketAddr, variables: &'static [(String, String)]) -> i
 
 fn respond(request: &Request<Incoming>, variables: &[(String, String)]) -> Response<Full<Bytes>> {
     let method = match *request.method() {
-        http::Method::GET => Method::Get,
-        http::Method::HEAD => Method::Head,
+        hyper::Method::GET => Method::Get,
+        hyper::Method::HEAD => Method::Head,
         _ => Method::Other,
     };
-    let target = request.uri().path_and_query().map(http::uri::PathAndQuery::as_str);
+    let target = request.uri().path_and_query().map(PathAndQuery::as_str);
     let component_response = status::respond(method, target, variables);
     let mut response = Response::new(Full::new(component_response.body.into()));
     *response.status_mut() = StatusCode::from_u16(component_response.status).unwrap_or_default();
