@@ -1,4 +1,7 @@
 //! The `wasi:http` handler: converts a request for [`status`], and its response for the host.
+//!
+//! Every resource that it makes is passed on, also after a failure. So the component needs no destructors for them,
+//! which would be imports that each instance has to link.
 
 use crate::bindings::exports::wasi::http::incoming_handler::Guest;
 use crate::bindings::wasi::http::types::{
@@ -25,50 +28,37 @@ impl Guest for Handler {
             _ => status::Method::Other,
         };
         let target = request.path_with_query();
-        let response = status::respond(method, target.as_deref(), &variables());
-        match response_head(&response) {
-            Ok((head, body)) => {
-                ResponseOutparam::set(out, Ok(head));
-                if let Some(body) = body {
-                    // On failure the body is shorter than `content-length`, which the host detects.
-                    let _ = write_body(body, &response.body);
-                }
-            }
-            Err(error) => ResponseOutparam::set(out, Err(error)),
+        respond(out, &status::respond(method, target.as_deref(), &variables()));
+    }
+}
+
+fn respond(out: ResponseOutparam, response: &Response) {
+    let headers = response.headers.iter();
+    let headers: Vec<_> = headers.map(|(name, value)| (*name, value.as_bytes())).collect();
+    let mut body = None;
+    let head = Fields::from_list(&headers).map(|headers| {
+        let head = OutgoingResponse::new(headers);
+        if response.status != OK {
+            // Fails only for a code outside 100 to 999.
+            let _ = head.set_status_code(response.status);
         }
+        if !response.body.is_empty() {
+            body = head.body().ok();
+        }
+        head
+    });
+    let rejected = |error| ErrorCode::InternalError(Some(format!("the host rejected the headers: {error:?}")));
+    ResponseOutparam::set(out, head.map_err(rejected));
+    if let Some(body) = body {
+        // On failure the body is shorter than `content-length`, which the host detects.
+        let _ = write(&body, &response.body);
+        let _ = OutgoingBody::finish(body, None);
     }
 }
 
-/// Returns the head, and the body to write unless the response has none.
-fn response_head(response: &Response) -> Result<(OutgoingResponse, Option<OutgoingBody>), ErrorCode> {
-    let headers: Vec<_> = response
-        .headers
-        .iter()
-        .map(|(name, value)| (*name, value.as_bytes()))
-        .collect();
-    let headers = Fields::from_list(&headers).map_err(internal)?;
-    let head = OutgoingResponse::new(headers);
-    if response.status != OK {
-        head.set_status_code(response.status).map_err(internal)?;
-    }
-    let body = if response.body.is_empty() {
-        None
-    } else {
-        Some(head.body().map_err(|()| internal("body"))?)
-    };
-    Ok((head, body))
-}
-
-fn write_body(body: OutgoingBody, content: &[u8]) -> Result<(), StreamError> {
+fn write(body: &OutgoingBody, content: &[u8]) -> Result<(), StreamError> {
     let stream = body.write().map_err(|()| StreamError::Closed)?;
-    for chunk in content.chunks(MAX_WRITE_BYTES) {
-        stream.blocking_write_and_flush(chunk)?;
-    }
-    // A child resource of the body, so it must be dropped first.
-    drop(stream);
-    OutgoingBody::finish(body, None).map_err(|_| StreamError::Closed)
-}
-
-fn internal(error: impl core::fmt::Debug) -> ErrorCode {
-    ErrorCode::InternalError(Some(format!("the host rejected the response: {error:?}")))
+    content
+        .chunks(MAX_WRITE_BYTES)
+        .try_for_each(|chunk| stream.blocking_write_and_flush(chunk))
 }

@@ -2,7 +2,7 @@
 //!
 //! [`status`] holds the logic. The other modules adapt it to WebAssembly: bindings, handler, variables and allocator.
 
-#[cfg(any(target_family = "wasm", test))]
+#[cfg(target_family = "wasm")]
 mod allocator;
 #[cfg(target_family = "wasm")]
 mod bindings;

@@ -10,6 +10,10 @@ use std::{env, fs};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
+/// A module has one thread. The atomics in which `wit-bindgen` keeps handles become plain values before the optimizer
+/// of the linker runs, which then removes destructors that are never called, and their imports.
+const LOWER_ATOMICS: &str = "-Cpasses=lower-atomic";
+
 /// Variables of the outer build, such as flags, lints and instrumentation, that must not affect the component.
 const SCRUBBED_ENV_PREFIXES: [&str; 6] = [
     "CARGO_BUILD_",
@@ -65,28 +69,25 @@ impl ComponentSpec<'_> {
                 cargo.env_remove(&name);
             }
         }
-        cargo.env("CARGO_ENCODED_RUSTFLAGS", remap_flags(self.workspace)?);
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", compiler_flags(self.workspace)?);
         cargo.envs(self.variables.iter().copied());
         Ok(cargo)
     }
 }
 
-/// Compiler flags that remove local paths from panic messages. The component then does not depend on the folder it is
-/// built in, nor on the source of its crates: a registry, a mirror or `vendor/`. The last matching flag wins.
-fn remap_flags(workspace: &Path) -> Result<String, Box<dyn Error>> {
+/// Compiler flags. The remaps remove local paths from panic messages. The component then depends neither on the folder
+/// that it is built in, nor on the registry of its crates.
+fn compiler_flags(workspace: &Path) -> Result<String, Box<dyn Error>> {
     let home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(env::home_dir()?.join(".cargo")));
     let registries = home.ok_or("neither CARGO_HOME nor HOME is set")?.join("registry/src");
-    let mut crates = vec![workspace.join("vendor")];
+    let mut flags = vec![
+        LOWER_ATOMICS.to_owned(),
+        format!("--remap-path-prefix={}=/source", workspace.display()),
+    ];
     for registry in fs::read_dir(registries).into_iter().flatten() {
-        crates.push(registry?.path());
+        flags.push(format!("--remap-path-prefix={}=/crates", registry?.path().display()));
     }
-    let mut flags = vec![format!("--remap-path-prefix={}=/source", workspace.display())];
-    flags.extend(
-        crates
-            .iter()
-            .map(|from| format!("--remap-path-prefix={}=/crates", from.display())),
-    );
     Ok(flags.join("\u{1f}"))
 }
 

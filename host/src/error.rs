@@ -30,6 +30,17 @@ pub enum Error {
     /// A listening socket is unavailable.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// There may be more connections than file descriptors.
+    #[error(
+        "{required} file descriptors may be needed, and the limit is {limit}; raise it (ulimit -n), or lower \
+         --max-connections"
+    )]
+    FileDescriptors {
+        /// Connections, and what else is open.
+        required: u64,
+        /// The hard limit.
+        limit: u64,
+    },
     /// The health check failed.
     #[error("`{url}` is unhealthy: {cause}; start the service, or set --listen to its address")]
     Unhealthy {
@@ -59,27 +70,21 @@ impl Error {
         move |cause| Self::Os { action, cause, remedy }
     }
 
-    /// For `map_err`: a thread cannot be started.
-    pub(crate) fn thread(cause: io::Error) -> Self {
-        let remedy = match cause.kind() {
-            // The C library falls back to clone only if the kernel does not know clone3.
-            io::ErrorKind::PermissionDenied => {
-                "allow clone3 in the seccomp profile of the container, or update Docker and libseccomp"
-            }
-            _ => "raise the limit of threads (ulimit -u, pids cgroup)",
-        };
-        Self::os("start a thread", remedy)(cause)
-    }
-
     /// 2 if the configuration or the component has to change, else 1.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
-        let has_to_change = match self {
-            Self::Cli(_) | Self::GuestEnv(_) | Self::WarmUp { .. } => true,
-            Self::Component(error) => !matches!(error, LoadError::NotExecutable(..)),
-            Self::Listen(error) => matches!(error, ListenError::Count(_)),
-            Self::Unhealthy { .. } | Self::Lockdown(_) | Self::Os { .. } => false,
-        };
-        if has_to_change { 2 } else { 1 }
+        match self {
+            Self::Component(LoadError::NotExecutable(..) | LoadError::MemoryImage(..)) => 1,
+            Self::Cli(_)
+            | Self::GuestEnv(_)
+            | Self::Component(_)
+            | Self::WarmUp { .. }
+            | Self::Listen(ListenError::Count(_)) => 2,
+            Self::Listen(_)
+            | Self::FileDescriptors { .. }
+            | Self::Unhealthy { .. }
+            | Self::Lockdown(_)
+            | Self::Os { .. } => 1,
+        }
     }
 }

@@ -5,52 +5,41 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::time::sleep;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
-use super::connection::Http1Server;
-use super::connections::{Connections, Room};
-use super::io::Admission;
-use crate::metrics::{Metrics, Refusal};
-use crate::process::{BACKLOG, ConnectionCapacity, Phase, Readiness, Signals, accept_backoff};
+use super::connection;
+use super::connections::Connections;
+use super::handler::Handler;
+use crate::cli::LimitArgs;
+use crate::health::{Health, Phase};
+use crate::metrics::Metrics;
+use crate::process::{BACKLOG, Signals, accept_backoff, is_connection_error};
 
-/// Failed accepts after which the rest of the backlog is abandoned.
-const MAX_BACKLOG_RETRIES: usize = 5;
-
-/// The limits of a drain.
-#[derive(Clone, Copy)]
-pub(crate) struct DrainLimits {
-    /// Time to keep accepting after the signal.
-    pub(crate) delay: Duration,
-    /// Time limit for requests in flight after that.
-    pub(crate) timeout: Duration,
-}
+/// After the listener is closed, the time for requests that are under way. hyper then closes connections on which none
+/// has arrived, and would drop one that it has not read.
+const LAST_REQUEST_TIME: Duration = Duration::from_millis(500);
 
 /// Accepts connections and limits their number.
 pub(crate) struct Acceptor {
-    server: Arc<Http1Server>,
-    capacity: ConnectionCapacity,
+    handler: Arc<Handler>,
     connections: Arc<Connections>,
-    overload: Arc<Semaphore>,
-    limits: DrainLimits,
-    readiness: Readiness,
+    limits: LimitArgs,
+    health: Health,
+    metrics: Arc<Metrics>,
+    shutdown: watch::Sender<bool>,
 }
 
 impl Acceptor {
-    pub(crate) fn new(
-        server: Http1Server,
-        capacity: ConnectionCapacity,
-        limits: DrainLimits,
-        readiness: Readiness,
-    ) -> Self {
+    pub(crate) fn new(handler: Handler, limits: LimitArgs, health: Health, metrics: Arc<Metrics>) -> Self {
         Self {
-            server: Arc::new(server),
-            capacity,
-            connections: Arc::new(Connections::new(capacity.connections)),
-            overload: Arc::new(Semaphore::new(capacity.overload as usize)),
+            handler: Arc::new(handler),
+            connections: Arc::new(Connections::new(limits.max_connections, Arc::clone(&metrics))),
             limits,
-            readiness,
+            health,
+            metrics,
+            shutdown: watch::Sender::new(false),
         }
     }
 
@@ -58,115 +47,95 @@ impl Acceptor {
     /// response, waits for the drain delay, accepts the rest of the backlog, closes the listener and waits for requests
     /// in flight. A second signal ends the drain.
     pub(crate) async fn run_until_drained(&self, listener: TcpListener, mut signals: Signals) {
+        let mut waiting = None;
         let signal = tokio::select! {
             signal = signals.recv() => signal,
-            never = self.accept(&listener) => never,
+            never = self.accept(&listener, &mut waiting) => never,
         };
-        self.server.begin_drain();
-        self.readiness.set(Phase::Draining);
-        let delay = self.limits.delay;
+        self.health.set(Phase::Draining);
+        let (delay, timeout) = (self.limits.drain_delay, self.limits.drain_timeout);
         if !delay.is_zero() {
             info!(signal, delay = ?delay, "withdrawing readiness");
             tokio::select! {
                 () = sleep(delay) => {}
-                never = self.accept(&listener) => never,
+                never = self.accept(&listener, &mut waiting) => never,
                 signal = signals.recv() => return warn!(signal, "second signal; closing remaining connections"),
             }
         }
-        self.server.shut_down();
-        self.drain_backlog(listener).await;
-        let connections = self.connections.count();
-        info!(signal, connections, "draining");
-        let timeout = self.limits.timeout;
         tokio::select! {
-            () = self.all_closed() => info!("drained"),
+            () = self.drain(listener, waiting, signal) => info!("drained"),
             () = sleep(timeout) => warn!(after = ?timeout, "drain timed out; closing remaining connections"),
             signal = signals.recv() => warn!(signal, "second signal; closing remaining connections"),
         }
     }
 
-    async fn accept(&self, listener: &TcpListener) -> ! {
+    /// Accepts connections as there is room for them; the others wait in the kernel. `waiting` is one that has been
+    /// accepted, but waits for room.
+    async fn accept(&self, listener: &TcpListener, waiting: &mut Option<TcpStream>) -> ! {
         loop {
-            match listener.accept().await {
-                Ok((stream, _)) => self.spawn_connection(stream),
-                Err(error) => {
-                    self.metrics().accept_failures.inc();
-                    warn!(%error, "accept failed");
-                    accept_backoff(&error).await;
+            if waiting.is_none() {
+                match listener.accept().await {
+                    Ok((stream, _)) => *waiting = Some(stream),
+                    Err(error) => {
+                        self.metrics.accept_failures.inc();
+                        warn!(%error, "accept failed");
+                        accept_backoff(&error).await;
+                    }
+                }
+            }
+            if waiting.is_some() {
+                // The stream stays in `waiting` meanwhile: this future is dropped when the drain begins.
+                let permit = self.connections.permit().await;
+                if let Some(stream) = waiting.take() {
+                    self.spawn(stream, permit);
                 }
             }
         }
+    }
+
+    async fn drain(&self, listener: TcpListener, waiting: Option<TcpStream>, signal: &str) {
+        if let Some(stream) = waiting {
+            self.spawn(stream, self.connections.permit().await);
+        }
+        self.drain_backlog(listener).await;
+        info!(signal, connections = self.connections.count(), "draining");
+        let _ = timeout(LAST_REQUEST_TIME, self.connections.all_closed()).await;
+        self.shutdown.send_replace(true);
+        self.connections.all_closed().await;
     }
 
     /// Accepts the connections in the kernel's queue, which closing the socket would reset. Calls accept(2) directly,
     /// since the readiness that tokio knows may be stale.
     async fn drain_backlog(&self, listener: TcpListener) {
-        let accept = |listener: &std::net::TcpListener| {
-            let (stream, _) = listener.accept()?;
-            stream.set_nonblocking(true)?;
-            TcpStream::from_std(stream)
-        };
-        let mut retries = 0..MAX_BACKLOG_RETRIES;
         let Ok(listener) = listener.into_std() else { return };
         for _ in 0..BACKLOG {
-            match accept(&listener) {
-                Ok(stream) => self.spawn_connection(stream),
+            let accepted = listener.accept().and_then(|(stream, _)| {
+                stream.set_nonblocking(true)?;
+                TcpStream::from_std(stream)
+            });
+            match accepted {
+                Ok(stream) => self.spawn(stream, self.connections.permit().await),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) => {
-                    self.metrics().accept_failures.inc();
+                    self.metrics.accept_failures.inc();
                     warn!(%error, "accepting the backlog failed");
-                    let Some(_) = retries.next() else { return };
-                    accept_backoff(&error).await;
+                    if !is_connection_error(&error) {
+                        return;
+                    }
                 }
             }
         }
     }
 
-    fn spawn_connection(&self, stream: TcpStream) {
-        self.metrics().connections_accepted.inc();
-        // Fails if the client has gone, which serving will notice.
-        let _ = stream.set_nodelay(true);
-        if let Some(room) = self.connections.free_room().or_else(|| self.make_room()) {
-            self.spawn_admitted(stream, room);
-        } else if let Ok(permit) = Arc::clone(&self.overload).try_acquire_owned() {
-            self.metrics().count_refusal(Refusal::Limit);
-            let server = Arc::clone(&self.server);
-            tokio::spawn(async move {
-                server.serve(stream, Admission::Overloaded).await;
-                drop(permit);
-            });
-        } else {
-            self.metrics().count_refusal(Refusal::Flood);
-        }
-    }
-
-    /// Closes an idle connection.
-    fn make_room(&self) -> Option<Room> {
-        let room = self.connections.make_room()?;
-        self.metrics().connections_evicted.inc();
-        Some(room)
-    }
-
-    fn spawn_admitted(&self, stream: TcpStream, room: Room) {
-        let (server, connections) = (Arc::clone(&self.server), Arc::clone(&self.connections));
-        self.connections.register(|close, registration| {
+    fn spawn(&self, stream: TcpStream, permit: OwnedSemaphorePermit) {
+        self.metrics.connections_accepted.inc();
+        let (handler, limits, shutdown) = (Arc::clone(&self.handler), self.limits, self.shutdown.subscribe());
+        self.connections.open_connection(permit, |idle, open| {
             let serve = async move {
-                let _registration = registration;
-                let _permit = connections.permit(room).await;
-                let _open = server.metrics().open_connection();
-                server.serve_until(close, stream, Admission::Admitted).await;
+                let _open = open;
+                connection::serve(stream, &handler, limits, &idle, shutdown).await;
             };
             tokio::spawn(serve).abort_handle()
         });
-    }
-
-    /// Waits until every connection has returned its permit.
-    async fn all_closed(&self) {
-        self.connections.all_closed().await;
-        let _ = self.overload.acquire_many(self.capacity.overload).await;
-    }
-
-    fn metrics(&self) -> &Metrics {
-        self.server.metrics()
     }
 }

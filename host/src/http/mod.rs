@@ -1,13 +1,14 @@
-//! HTTP/1.1 on the service port.
+//! HTTP/1.1 on the service port, by hyper.
 //!
 //! | module | contents |
 //! |---|---|
 //! | `acceptor` | accepts connections until a signal, then drains them |
-//! | `connection` | one connection, served by hyper |
 //! | `connections` | the open connections; closes an idle one if there is no room for another |
-//! | `io` | the two sides of its stream: request validation, timeouts, close |
-//! | [`head`] | the rules for a request head |
+//! | `connection` | one connection, from accept to close |
+//! | `write_timeout` | the time limit for a client to receive a response |
+//! | `idle` | since when a connection is idle |
 //! | `handler` | one request, one response |
+//! | `validate` | the checks of a request that hyper does not make |
 //! | `problem` | the host's own responses |
 //! | `request_record` | metrics and access log of one request |
 
@@ -15,13 +16,14 @@ mod acceptor;
 mod connection;
 mod connections;
 mod handler;
-pub mod head;
-mod io;
+mod idle;
 mod problem;
 mod request_record;
+#[cfg(test)]
+mod tests;
+mod validate;
+mod write_timeout;
 
-pub(crate) use acceptor::{Acceptor, DrainLimits};
-pub use connection::{ConnectionLimits, Http1Server, connection_memory};
-pub use io::Admission;
-pub use problem::Rejection;
-pub use request_record::RequestRecorder;
+pub(crate) use acceptor::Acceptor;
+pub(crate) use handler::Handler;
+pub(crate) use request_record::RequestRecorder;

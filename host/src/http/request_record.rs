@@ -1,42 +1,40 @@
 //! The metrics and the access log of one request.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{Request, Response, Version};
+use http::request::Parts;
+use http::{Response, StatusCode, Version};
 use http_body_util::Full;
 use hyper::body::Body;
 use tracing::info;
 
-use crate::logging::{Sampler, TraceContext};
-use crate::metrics::{Method, Metrics, Route};
+use crate::metrics::{Metrics, RequestLabels};
+use crate::trace_context::TraceContext;
 
 /// The length of a method and of a path in the log, in characters.
 const MAX_LOGGED_CHARS: usize = 1024;
 
+const MILLION: u64 = 1_000_000;
+
 /// Records requests.
-pub struct RequestRecorder {
+pub(crate) struct RequestRecorder {
     metrics: Arc<Metrics>,
-    access_log: Sampler,
+    /// The requests to log of a million.
+    sampled: u64,
+    seen: AtomicU64,
 }
 
-/// One request, from its head to its response. It counts once it is finished.
+/// One request, from its last byte to its response. It counts once it is finished.
 pub(super) struct RequestRecord<'a> {
     metrics: &'a Metrics,
-    method: Method,
-    route: Route,
+    labels: RequestLabels,
     trace_context: TraceContext,
     start: Instant,
-    access_log: AccessLog,
-}
-
-/// The line for the access log.
-enum AccessLog {
-    Off,
-    /// The head was rejected: method and path are unknown.
-    Rejected,
-    Request(Box<RequestLine>),
+    /// For the access log, if the request is sampled.
+    line: Option<Box<RequestLine>>,
 }
 
 struct RequestLine {
@@ -46,57 +44,53 @@ struct RequestLine {
 }
 
 impl RequestRecorder {
-    /// Counts every request in `metrics`, and logs those that `access_log` samples.
-    #[must_use]
-    pub fn new(metrics: Arc<Metrics>, access_log: Sampler) -> Self {
-        Self { metrics, access_log }
+    /// Counts every request in `metrics`, and logs `sampled` of a million, spread evenly.
+    pub(crate) fn new(metrics: Arc<Metrics>, sampled: u32) -> Self {
+        Self {
+            metrics,
+            sampled: sampled.into(),
+            seen: AtomicU64::default(),
+        }
     }
 
     pub(super) fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 
-    /// A request whose head was rejected.
-    pub(super) fn start_rejected(&self) -> RequestRecord<'_> {
-        let access_log = if self.access_log.should_sample() {
-            AccessLog::Rejected
-        } else {
-            AccessLog::Off
-        };
-        self.record(Method::Other, Route::Other, TraceContext::default(), access_log)
-    }
-
-    pub(super) fn start<B>(&self, request: &Request<B>) -> RequestRecord<'_> {
-        let path = request.uri().path();
-        let access_log = if self.access_log.should_sample() {
-            AccessLog::Request(Box::new(RequestLine {
-                method: request.method().as_str().chars().take(MAX_LOGGED_CHARS).collect(),
-                path: path.chars().take(MAX_LOGGED_CHARS).collect(),
-                version: request.version(),
-            }))
-        } else {
-            AccessLog::Off
-        };
-        let trace_context = TraceContext::from(request.headers());
-        self.record(request.method().into(), path.into(), trace_context, access_log)
-    }
-
-    fn record(
-        &self,
-        method: Method,
-        route: Route,
-        trace_context: TraceContext,
-        access_log: AccessLog,
-    ) -> RequestRecord<'_> {
+    pub(super) fn start(&self, head: &Parts) -> RequestRecord<'_> {
+        let truncated = |text: &str| text.chars().take(MAX_LOGGED_CHARS).collect();
+        let line = self.should_log().then(|| {
+            Box::new(RequestLine {
+                method: truncated(head.method.as_str()),
+                path: truncated(head.uri.path()),
+                version: head.version,
+            })
+        });
         self.metrics.requests_in_flight.inc();
         RequestRecord {
             metrics: &self.metrics,
-            method,
-            route,
-            trace_context,
+            labels: RequestLabels::new(&head.method, head.uri.path()),
+            trace_context: TraceContext::from(&head.headers),
             start: Instant::now(),
-            access_log,
+            line,
         }
+    }
+
+    /// A head that could not be parsed: its method and path are unknown.
+    pub(super) fn record_malformed(&self, status: StatusCode) {
+        self.metrics
+            .count_request(RequestLabels::MALFORMED, status, Duration::ZERO);
+        if self.should_log() {
+            info!(httpRequest.status = status.as_u16(), "request");
+        }
+    }
+
+    fn should_log(&self) -> bool {
+        if self.sampled == 0 {
+            return false;
+        }
+        let seen = self.seen.fetch_add(1, Ordering::Relaxed) % MILLION;
+        (seen + 1) * self.sampled / MILLION > seen * self.sampled / MILLION
     }
 }
 
@@ -108,20 +102,15 @@ impl RequestRecord<'_> {
     /// Counts and logs the request.
     pub(super) fn finish(self, response: &Response<Full<Bytes>>) {
         let (status, duration) = (response.status(), self.start.elapsed());
-        self.metrics.requests.count(self.method, self.route, status);
-        self.metrics.request_durations.observe(self.route, status, duration);
-        let line = match &self.access_log {
-            AccessLog::Off => return,
-            AccessLog::Rejected => None,
-            AccessLog::Request(line) => Some(line),
-        };
+        self.metrics.count_request(self.labels, status, duration);
+        let Some(line) = &self.line else { return };
         info!(
-            httpRequest.requestMethod = line.map(|line| line.method.as_str()),
-            httpRequest.requestUrl = line.map(|line| line.path.as_str()),
+            httpRequest.requestMethod = line.method,
+            httpRequest.requestUrl = line.path,
             httpRequest.status = status.as_u16(),
             httpRequest.responseSize = response.body().size_hint().exact(),
             httpRequest.latency = format!("{:.6}s", duration.as_secs_f64()),
-            httpRequest.protocol = line.map(|line| debug(line.version)),
+            httpRequest.protocol = ?line.version,
             trace = self.trace_id(),
             "request"
         );

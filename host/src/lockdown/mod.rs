@@ -8,6 +8,8 @@
 
 mod landlock;
 mod seccomp;
+#[cfg(test)]
+mod tests;
 
 use tracing::{info, warn};
 
@@ -16,10 +18,7 @@ use seccomp::DefaultAction;
 
 /// A required part of the lockdown is unavailable.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "cannot lock down the process: {missing}; use a kernel that supports it, or --lockdown=on to serve with what is \
-     available"
-)]
+#[error("cannot lock down the process: {missing}; use a kernel that supports it, or --lockdown=on to serve without it")]
 pub struct LockdownError {
     missing: String,
 }

@@ -38,8 +38,6 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_getrandom,
     // Metrics of the process.
     libc::SYS_pread64,
-    libc::SYS_lseek,
-    libc::SYS_getdents64,
     libc::SYS_getrusage,
     // Signals, including the traps of guests; exit.
     libc::SYS_rt_sigreturn,
@@ -101,9 +99,6 @@ fn filter(default_action: DefaultAction) -> Result<BpfProgram, BackendError> {
     allow(libc::SYS_sendto, vec![arg_eq(4, Length::Qword, 0)?])?;
     let write_side = arg_eq(1, Length::Dword, value(libc::SHUT_WR))?;
     allow(libc::SYS_shutdown, vec![write_side])?;
-    let level = arg_eq(1, Length::Dword, value(libc::IPPROTO_TCP))?;
-    let option = arg_eq(2, Length::Dword, value(libc::TCP_NODELAY))?;
-    allow(libc::SYS_setsockopt, vec![level, option])?;
     // Debug assertions of the standard library check descriptors before close(2) and poll(2).
     for command in [libc::F_GETFD, libc::F_GETFL] {
         allow(libc::SYS_fcntl, vec![arg_eq(1, Length::Dword, value(command))?])?;

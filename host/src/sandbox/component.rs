@@ -1,19 +1,11 @@
-//! Loads the embedded component or a file, and links it.
+//! Loads the embedded component, or compiles a portable file.
 
-use std::io;
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
-use wasmtime::component::types::ComponentItem;
 
-use super::component_file::{Content, MachineCode, open};
-#[cfg(feature = "compiler")]
-use super::engine_config::engine_config;
-use super::imports::is_allowed;
-use super::load_error::{LoadError, chain};
-use super::wasi::{CallMode, HostFunctions, StatusPre, StoreData};
+use super::error::{LoadError, chain};
 
 /// The component of this build, compiled ahead of time for the baseline CPU of the target.
 const EMBEDDED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/component.cwasm"));
@@ -21,18 +13,13 @@ const EMBEDDED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/component.cwas
 /// SHA-256 of the portable file that [`EMBEDDED`] was compiled from.
 const EMBEDDED_SHA256: &str = env!("COMPONENT_SHA256");
 
-const HANDLER: &str = "wasi:http/incoming-handler@0.2.";
-
-/// The interfaces that the standard libraries of most languages import, whatever the program does.
-const STANDARD_LIBRARY: &str = "wasi:cli/";
-
 /// A component, with its name and digest.
 pub struct LoadedComponent {
     /// `embedded`, or the path of its file.
     pub name: String,
-    /// SHA-256 of the file, in hexadecimal; for the embedded component of its portable file.
+    /// SHA-256 of the portable file, in hexadecimal.
     pub sha256: String,
-    component: Component,
+    pub(super) component: Component,
 }
 
 /// Loads the component in `file`, or the embedded one.
@@ -40,23 +27,24 @@ pub struct LoadedComponent {
 /// # Errors
 ///
 /// [`LoadError`] if there is no usable component.
-pub fn load(engine: &Engine, file: Option<&Path>, machine_code: MachineCode) -> Result<LoadedComponent, LoadError> {
-    let Some(file) = file else {
-        let name = "embedded".to_owned();
-        let component = precompiled(engine, EMBEDDED, &name)?;
-        let sha256 = EMBEDDED_SHA256.to_owned();
-        return Ok(LoadedComponent {
-            name,
-            sha256,
-            component,
-        });
+pub fn load(engine: &Engine, file: Option<&Path>) -> Result<LoadedComponent, LoadError> {
+    let loaded = match file {
+        Some(file) => portable::load(engine, file)?,
+        None => embedded(engine)?,
     };
-    let (name, bytes, content) = open(file, machine_code)?;
-    let component = match content {
-        Content::Portable => portable(engine, &bytes, &name)?,
-        Content::Precompiled => precompiled(engine, &bytes, &name)?,
-    };
-    let sha256 = format!("{:x}", Sha256::digest(&bytes));
+    // Otherwise the first instance makes it, when seccomp already denies `memfd_create(2)`.
+    let image = loaded.component.initialize_copy_on_write_image();
+    image.map_err(|error| LoadError::MemoryImage(loaded.name.clone(), chain(&error)))?;
+    Ok(loaded)
+}
+
+fn embedded(engine: &Engine) -> Result<LoadedComponent, LoadError> {
+    let name = "embedded".to_owned();
+    // SAFETY: the bytes contain machine code, which has to be trusted. They come from this build.
+    #[expect(unsafe_code, reason = "machine code cannot be verified, only trusted")]
+    let component = unsafe { Component::deserialize(engine, EMBEDDED) };
+    let component = component.map_err(|error| LoadError::from_wasmtime(&name, &error))?;
+    let sha256 = EMBEDDED_SHA256.to_owned();
     Ok(LoadedComponent {
         name,
         sha256,
@@ -64,129 +52,127 @@ pub fn load(engine: &Engine, file: Option<&Path>, machine_code: MachineCode) -> 
     })
 }
 
-/// Compiles the portable component in `file` for the baseline CPU of `target`. A host of the same build for that target
-/// loads the result.
-///
-/// # Errors
-///
-/// [`LoadError`] if the file is not a portable component, or this build has no compiler.
-pub fn compile(file: &Path, target: &str) -> Result<Vec<u8>, LoadError> {
-    let (name, bytes, _) = open(file, MachineCode::Denied)?;
-    machine_code_for(target, &bytes, &name)
-}
-
-#[cfg(feature = "compiler")]
-fn portable(engine: &Engine, bytes: &[u8], name: &str) -> Result<Component, LoadError> {
-    Component::from_binary(engine, bytes).map_err(not_compiled(name))
-}
-
-#[cfg(feature = "compiler")]
-fn machine_code_for(target: &str, bytes: &[u8], name: &str) -> Result<Vec<u8>, LoadError> {
-    let engine = engine_config(target).and_then(|config| Engine::new(&config));
-    engine
-        .and_then(|engine| engine.precompile_component(bytes))
-        .map_err(not_compiled(name))
-}
-
-#[cfg(feature = "compiler")]
-fn not_compiled(name: &str) -> impl FnOnce(wasmtime::Error) -> LoadError {
-    move |error| LoadError::from_wasmtime(name, &error, LoadError::Compile)
-}
-
 #[cfg(not(feature = "compiler"))]
-fn portable(_engine: &Engine, _bytes: &[u8], name: &str) -> Result<Component, LoadError> {
-    Err(LoadError::NoCompiler(name.to_owned()))
+mod portable {
+    use super::{Engine, LoadError, LoadedComponent, Path};
+
+    pub(super) fn load(_engine: &Engine, file: &Path) -> Result<LoadedComponent, LoadError> {
+        Err(LoadError::NoCompiler(file.display().to_string()))
+    }
 }
 
-#[cfg(not(feature = "compiler"))]
-fn machine_code_for(_target: &str, _bytes: &[u8], name: &str) -> Result<Vec<u8>, LoadError> {
-    Err(LoadError::NoCompiler(name.to_owned()))
-}
+#[cfg(feature = "compiler")]
+mod portable {
+    use std::{fs, io};
 
-fn precompiled(engine: &Engine, bytes: &[u8], name: &str) -> Result<Component, LoadError> {
-    // SAFETY: the bytes contain machine code, which has to be trusted. They come from this build, or from a file that
-    // the operator trusts (--allow-precompiled). No input of a client gets here.
-    #[expect(unsafe_code, reason = "machine code cannot be verified, only trusted")]
-    let component = unsafe { Component::deserialize(engine, bytes) };
-    component.map_err(|error| LoadError::from_wasmtime(name, &error, LoadError::Incompatible))
-}
+    use sha2::{Digest, Sha256};
+    use wasmparser::{BinaryReaderError, Parser, Payload};
 
-fn is_wasi_0_3(name: &str) -> bool {
-    name.starts_with("wasi:") && name.contains("@0.3.")
-}
+    use super::super::imports::is_allowed;
+    use super::{Component, Engine, LoadError, LoadedComponent, Path};
 
-impl LoadedComponent {
-    /// The names of the imports, in the order of the component.
-    #[must_use]
-    pub fn imports(&self) -> Vec<String> {
-        let (ty, engine) = (self.component.component_type(), self.component.engine());
-        ty.imports(engine).map(|(name, _)| name.to_owned()).collect()
+    /// The preambles of a component and of a core module: magic number, version, layer.
+    const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+    const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
+
+    /// Maximum size of a file, in bytes.
+    const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
+
+    const HANDLER: &str = "wasi:http/incoming-handler@0.2.";
+
+    pub(super) fn load(engine: &Engine, file: &Path) -> Result<LoadedComponent, LoadError> {
+        let name = file.display().to_string();
+        let bytes = read(file).map_err(|error| LoadError::Read(name.clone(), error))?;
+        // First, since compiling takes seconds.
+        check(&name, &bytes)?;
+        let component = Component::from_binary(engine, &bytes);
+        let component = component.map_err(|error| LoadError::from_wasmtime(&name, &error))?;
+        let sha256 = format!("{:x}", Sha256::digest(&bytes));
+        Ok(LoadedComponent {
+            name,
+            sha256,
+            component,
+        })
     }
 
-    /// The names of the exports.
-    #[must_use]
-    pub fn exports(&self) -> Vec<String> {
-        let (ty, engine) = (self.component.component_type(), self.component.engine());
-        ty.exports(engine).map(|(name, _)| name.to_owned()).collect()
+    /// Reads a regular file: a pipe or a device may have no end.
+    fn read(file: &Path) -> io::Result<Vec<u8>> {
+        let metadata = fs::metadata(file)?;
+        if metadata.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        if !metadata.is_file() {
+            return Err(io::Error::other("it is not a regular file"));
+        }
+        if metadata.len() > MAX_FILE_BYTES {
+            return Err(io::Error::other(format!("it is larger than {MAX_FILE_BYTES} bytes")));
+        }
+        fs::read(file)
     }
 
-    /// Makes the copy-on-write image of the memory. Otherwise the first instance makes it, when seccomp already denies
-    /// `memfd_create(2)`.
-    pub(crate) fn create_memory_image(&self) -> io::Result<()> {
-        let image = self.component.initialize_copy_on_write_image();
-        image.map_err(|error| io::Error::other(chain(&error)))
-    }
-
-    /// Resolves the imports, once for all instances: for synchronous calls, and for calls on a fiber.
-    pub(super) fn link(&self) -> Result<(StatusPre<StoreData>, StatusPre<StoreData>), LoadError> {
-        self.check_interfaces()?;
-        let link_error = |error: wasmtime::Error| LoadError::Link(self.name.clone(), chain(&error));
-        let functions = |mode| HostFunctions::new(self.component.engine(), mode).map_err(link_error);
-        let (sync, fiber) = (functions(CallMode::Sync)?, functions(CallMode::Fiber)?);
-        let missing = self.functions_missing_in(&sync);
-        if !missing.is_empty() {
-            return Err(LoadError::Functions(self.name.clone(), missing));
+    /// Checks that `bytes` are a component, and which interfaces it imports and exports.
+    fn check(name: &str, bytes: &[u8]) -> Result<(), LoadError> {
+        let not_component = |reason| LoadError::NotComponent(name.to_owned(), reason);
+        if bytes.is_empty() {
+            return Err(not_component("the file is empty; build it again"));
         }
-        let link = |functions: &HostFunctions| {
-            let linked = functions.linker.instantiate_pre(&self.component);
-            linked.and_then(StatusPre::new).map_err(link_error)
-        };
-        Ok((link(&sync)?, link(&fiber)?))
-    }
-
-    /// Checks which interfaces the component imports and exports.
-    fn check_interfaces(&self) -> Result<(), LoadError> {
-        let (imports, exports) = (self.imports(), self.exports());
-        if imports.iter().chain(&exports).any(|name| is_wasi_0_3(name)) {
-            return Err(LoadError::Wasi03(self.name.clone()));
+        if bytes.starts_with(CORE_MODULE) {
+            return Err(not_component(
+                "it is a core module; wrap it with `wasm-tools component new`",
+            ));
         }
-        let forbidden: Vec<_> = imports.into_iter().filter(|name| !is_allowed(name)).collect();
-        if forbidden.iter().any(|name| name.starts_with(STANDARD_LIBRARY)) {
-            return Err(LoadError::StandardLibrary(self.name.clone(), forbidden));
+        if !bytes.starts_with(COMPONENT) {
+            return Err(not_component("it is another format; use a .wasm file with a component"));
         }
-        if !forbidden.is_empty() {
-            return Err(LoadError::Imports(self.name.clone(), forbidden));
+        let (mut imports, exports) =
+            interfaces(bytes).map_err(|error| LoadError::Invalid(name.to_owned(), error.to_string()))?;
+        imports.retain(|import| !is_allowed(import));
+        if !imports.is_empty() {
+            let remedy = remedy(&imports);
+            return Err(LoadError::Imports(name.to_owned(), imports, remedy));
         }
-        if !exports.iter().any(|name| name.starts_with(HANDLER)) {
-            return Err(LoadError::NoHandler(self.name.clone()));
+        if !exports.iter().any(|export| export.starts_with(HANDLER)) {
+            return Err(LoadError::NoHandler(name.to_owned()));
         }
         Ok(())
     }
 
-    /// The functions that the component imports and the host does not have.
-    fn functions_missing_in(&self, functions: &HostFunctions) -> Vec<String> {
-        let (ty, engine) = (self.component.component_type(), self.component.engine());
-        let mut missing = Vec::new();
-        for (import, item) in ty.imports(engine) {
-            let interface = import.split('@').next().unwrap_or(import);
-            if let ComponentItem::ComponentInstance(instance) = item.ty {
-                for (function, item) in instance.exports(engine) {
-                    if matches!(item.ty, ComponentItem::ComponentFunc(_)) && !functions.contains(interface, function) {
-                        missing.push(format!("{import}#{function}"));
+    /// The names of the imports and exports of a component.
+    fn interfaces(bytes: &[u8]) -> Result<(Vec<String>, Vec<String>), BinaryReaderError> {
+        let (mut imports, mut exports) = (Vec::new(), Vec::new());
+        let mut depth = 0;
+        for payload in Parser::new(0).parse_all(bytes) {
+            match payload? {
+                Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+                Payload::End(_) => depth -= 1,
+                Payload::ComponentImportSection(section) if depth == 0 => {
+                    for import in section {
+                        imports.push(import?.name.name.to_owned());
                     }
                 }
+                Payload::ComponentExportSection(section) if depth == 0 => {
+                    for export in section {
+                        exports.push(export?.name.name.to_owned());
+                    }
+                }
+                _ => {}
             }
         }
-        missing
+        Ok((imports, exports))
+    }
+
+    /// What to do about imports that are not allowed.
+    fn remedy(imports: &[String]) -> &'static str {
+        let any = |part: &str| imports.iter().any(|import| import.contains(part));
+        if any("@0.3.") {
+            "build it for WASI 0.2, without asynchronous functions"
+        } else if any("wasi:http/") {
+            "this host sends no requests; use a component that only handles them"
+        } else if any("wasi:") {
+            "build it without the parts of its standard library and other libraries that need them (in Rust, for \
+             `wasm32-unknown-unknown`), or plug components that provide them into it (`wac plug`)"
+        } else {
+            "plug components that provide them into it (`wac plug`)"
+        }
     }
 }

@@ -3,8 +3,8 @@
 
 use wasmtime::{Config, Result};
 
-/// Address space for one linear memory, in bytes, and so the maximum size of a memory.
-pub const MEMORY_RESERVATION: usize = 16 * 1024 * 1024;
+/// Maximum size of a linear memory, in bytes: the address space that is reserved for it.
+pub const MAX_MEMORY: usize = 16 * 1024 * 1024;
 
 /// Address space behind each memory that traps on access, in bytes.
 const MEMORY_GUARD: u64 = 64 * 1024;
@@ -19,7 +19,7 @@ pub fn engine_config(target: &str) -> Result<Config> {
     let mut config = Config::new();
     config.target(target)?;
     config
-        .memory_reservation(MEMORY_RESERVATION as u64)
+        .memory_reservation(MAX_MEMORY as u64)
         .memory_guard_size(MEMORY_GUARD)
         // Compiled code may keep the address of a memory, since the pool never moves one.
         .memory_may_move(false)

@@ -1,92 +1,89 @@
-//! Epoch interruption: a guest runs in time slices.
+//! Time: a guest runs in slices, and ends at its deadline.
 //!
-//! A thread counts them. It sleeps while no guest runs, so that an idle process does not wake up.
+//! A thread counts ticks of the clock. Compiled code notices a tick at function entries and loop heads, where the guest
+//! yields to other tasks. A host function cannot yield, so that it checks the deadline.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, Thread};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::yield_now;
-use wasmtime::{Engine, Store, UpdateDeadline};
+use wasmtime::{Engine, Result, Store, UpdateDeadline, bail};
 
-use super::wasi::StoreData;
+/// The time between ticks, and so the length of a slice. A usual request takes some ten microseconds.
+const TICK: Duration = Duration::from_millis(2);
 
-/// The time between ticks. A usual request takes some ten microseconds.
-const EPOCH_INTERVAL: Duration = Duration::from_millis(5);
+/// Ticks without a guest after which the thread parks. Waking it costs more than a usual request.
+const IDLE_TICKS: u32 = 50;
 
-/// Ticks of the first slice. One would be too few: it may come right after the start.
-const FIRST_SLICE_TICKS: u64 = 2;
-
-/// Ticks without a guest after which the thread sleeps. Waking it costs more than a usual request.
-const IDLE_TICKS: u32 = 20;
-
-/// The number of ticks so far. wasmtime counts them too, but shows its counter only to compiled code.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Ticks(Arc<Ticker>);
-
+/// The number of ticks so far, and of guests. wasmtime counts ticks too, but shows them only to compiled code.
 #[derive(Debug, Default)]
-struct Ticker {
+pub(super) struct Clock {
     ticks: AtomicU64,
-    /// Slices that exist, and so guests that run or wait to run.
-    slices: AtomicUsize,
-    sleeping: AtomicBool,
+    guests: AtomicUsize,
+    parked: AtomicBool,
     thread: OnceLock<Thread>,
 }
 
-impl Ticks {
-    /// Starts a dedicated thread, since guests may occupy all workers. It ends with the engine.
-    pub(super) fn spawn_thread(&self, engine: &Engine) -> io::Result<()> {
-        let (engine, ticker) = (engine.weak(), Arc::downgrade(&self.0));
-        let tick = move || {
+/// The guest has reached its deadline.
+#[derive(Debug, thiserror::Error)]
+#[error("the deadline has passed")]
+pub(super) struct DeadlinePassed;
+
+/// The deadline of a guest that exists.
+#[derive(Debug)]
+pub(super) struct Deadline {
+    clock: Arc<Clock>,
+    at: Instant,
+    /// The tick at which the time was last read.
+    tick: u64,
+}
+
+impl Clock {
+    /// Starts a dedicated thread, since guests may occupy all workers. It ends with the clock or the engine.
+    pub(super) fn spawn_thread(self: &Arc<Self>, engine: &Engine) -> io::Result<()> {
+        let (engine, clock) = (engine.weak(), Arc::downgrade(self));
+        let count = move || {
             let mut idle_ticks = 0;
-            while let (Some(engine), Some(ticker)) = (engine.upgrade(), ticker.upgrade()) {
-                ticker.thread.get_or_init(thread::current);
-                ticker.ticks.fetch_add(1, Relaxed);
+            while let (Some(engine), Some(clock)) = (engine.upgrade(), clock.upgrade()) {
+                clock.thread.get_or_init(thread::current);
+                clock.ticks.fetch_add(1, Relaxed);
                 engine.increment_epoch();
-                idle_ticks = if ticker.is_idle() { idle_ticks + 1 } else { 0 };
-                let sleeps = idle_ticks > IDLE_TICKS && ticker.may_sleep();
-                drop((engine, ticker));
-                if sleeps {
+                idle_ticks = if clock.guests() == 0 { idle_ticks + 1 } else { 0 };
+                let parks = idle_ticks > IDLE_TICKS && clock.may_park();
+                drop((engine, clock));
+                if parks {
                     thread::park();
                     idle_ticks = 0;
-                } else {
-                    thread::sleep(EPOCH_INTERVAL);
                 }
+                thread::sleep(TICK);
             }
         };
-        thread::Builder::new().name("epoch".to_owned()).spawn(tick)?;
+        thread::Builder::new().name("epoch".to_owned()).spawn(count)?;
         Ok(())
     }
 
-    /// The first slice of a guest that starts now.
-    pub(super) fn first_slice(&self) -> Slice {
-        self.0.slices.fetch_add(1, SeqCst);
-        self.0.wake();
-        let end = self.0.ticks.load(Relaxed) + FIRST_SLICE_TICKS;
-        Slice {
-            ticker: Arc::clone(&self.0),
-            end,
-        }
-    }
-}
-
-impl Ticker {
-    fn is_idle(&self) -> bool {
-        self.slices.load(SeqCst) == 0
+    /// The number of guests that exist.
+    pub(super) fn guests(&self) -> usize {
+        self.guests.load(SeqCst)
     }
 
-    /// Either this sees a slice that starts meanwhile, or that slice sees `sleeping`.
-    fn may_sleep(&self) -> bool {
-        self.sleeping.store(true, SeqCst);
-        self.is_idle()
-    }
-
-    fn wake(&self) {
-        if self.sleeping.load(SeqCst) && self.sleeping.swap(false, SeqCst) {
+    /// Registers a guest that ends at `at`.
+    pub(super) fn start(self: &Arc<Self>, at: Instant) -> Deadline {
+        self.guests.fetch_add(1, SeqCst);
+        if self.parked.load(SeqCst) && self.parked.swap(false, SeqCst) {
             self.unpark();
         }
+        let (clock, tick) = (Arc::clone(self), self.ticks.load(Relaxed));
+        Deadline { clock, at, tick }
+    }
+
+    /// Either this sees a guest that starts meanwhile, or that guest sees `parked`.
+    fn may_park(&self) -> bool {
+        self.parked.store(true, SeqCst);
+        self.guests() == 0
     }
 
     fn unpark(&self) {
@@ -94,48 +91,64 @@ impl Ticker {
     }
 }
 
-impl Drop for Ticker {
+impl Drop for Clock {
     fn drop(&mut self) {
         // The thread then ends.
         self.unpark();
     }
 }
 
-/// The time that a guest may run without a break. Compiled code checks it by the epoch, host functions by this.
-#[derive(Debug)]
-pub(super) struct Slice {
-    ticker: Arc<Ticker>,
-    end: u64,
-}
-
-impl Slice {
-    pub(super) fn is_over(&self) -> bool {
-        self.ticker.ticks.load(Relaxed) >= self.end
-    }
-
-    /// Starts the next slice, of one tick.
-    pub(super) fn renew(&mut self) {
-        self.end = self.ticker.ticks.load(Relaxed) + 1;
+impl Deadline {
+    /// Fails after the deadline. Reads the time only after a tick.
+    pub(super) fn check(&mut self) -> Result<()> {
+        let tick = self.clock.ticks.load(Relaxed);
+        if tick != self.tick {
+            self.tick = tick;
+            if Instant::now() >= self.at {
+                bail!(DeadlinePassed);
+            }
+        }
+        Ok(())
     }
 }
 
-impl Drop for Slice {
+impl Drop for Deadline {
     fn drop(&mut self) {
-        self.ticker.slices.fetch_sub(1, SeqCst);
+        self.clock.guests.fetch_sub(1, SeqCst);
     }
 }
 
-/// Ends the guest with a trap when its first slice is over.
-pub(super) fn trap_after_first_slice(store: &mut Store<StoreData>) {
-    store.set_epoch_deadline(FIRST_SLICE_TICKS);
+/// Makes the guest yield at each tick. The executor then polls sockets, and other guests run.
+pub(super) fn yield_at_ticks<T>(store: &mut Store<T>) {
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(|_| Ok(UpdateDeadline::YieldCustom(1, Box::pin(yield_now()))));
 }
 
-/// Makes the guest yield when a slice is over. The executor then polls sockets and timers, including the deadline of
-/// the request.
-pub(super) fn yield_after_each_slice(store: &mut Store<StoreData>) {
-    store.set_epoch_deadline(FIRST_SLICE_TICKS);
-    store.epoch_deadline_callback(|mut store| {
-        store.data_mut().slice.renew();
-        Ok(UpdateDeadline::YieldCustom(1, Box::pin(yield_now())))
-    });
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    /// Waits for a condition, for minutes on a machine that is too busy.
+    #[track_caller]
+    fn wait_until(condition: impl Fn() -> bool) {
+        let begin = Instant::now();
+        while !condition() {
+            assert!(begin.elapsed() < Duration::from_mins(2), "timed out");
+            thread::sleep(TICK);
+        }
+    }
+
+    #[test]
+    fn thread_counts_only_while_a_guest_exists() {
+        let (clock, engine) = (Arc::new(Clock::default()), Engine::default());
+        clock.spawn_thread(&engine).unwrap();
+        for _ in 0..3 {
+            wait_until(|| clock.parked.load(SeqCst));
+            let parked_at = clock.ticks.load(Relaxed);
+            let mut deadline = clock.start(Instant::now());
+            wait_until(|| clock.ticks.load(Relaxed) > parked_at);
+            assert!(deadline.check().is_err());
+        }
+    }
 }

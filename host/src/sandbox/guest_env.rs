@@ -92,3 +92,35 @@ fn read(lookup: impl Fn(&str) -> Option<OsString>, name: &str, expected: &str) -
     }
     Ok(value)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    use super::*;
+
+    #[test]
+    fn invalid_variable_is_refused_by_name() {
+        let too_long = "x".repeat(MAX_VALUE_BYTES + 1);
+        for name in [GuestEnv::APP_VERSION, GuestEnv::COMMIT_SHA] {
+            for (value, problem) in [
+                (&b""[..], "is empty"),
+                (b"0.0 1", "contains U+0020 at byte 3"),
+                ("\u{feff}0.0.1".as_bytes(), "contains U+FEFF at byte 0"),
+                (b"0.0.1\n", "contains U+000A at byte 5"),
+                (b"1\xff", "is not UTF-8"),
+                (too_long.as_bytes(), "has 257 bytes, more than 256"),
+            ] {
+                let value = OsStr::from_bytes(value);
+                let lookup = |other: &str| Some(if other == name { value } else { OsStr::new("valid") }.to_owned());
+                let error = GuestEnv::from_lookup(lookup).unwrap_err().to_string();
+                assert!(
+                    error.starts_with(&format!("the variable `{name}` {problem}")),
+                    "{error}"
+                );
+            }
+        }
+    }
+}

@@ -1,31 +1,51 @@
-//! The limits of one instance.
+//! The limits of one request.
+//!
+//! Those that are constants multiply to a bound on the memory that the host holds for a guest, beside the linear memory
+//! and the request. Nothing has to be accounted for when it is released:
+//!
+//! | what | at most | bytes |
+//! |---|---|---|
+//! | lists of fields | [`MAX_RESOURCES`], each of [`MAX_FIELDS`] and [`MAX_FIELDS_BYTES`] | 100 × 64 KiB with the tables of a map |
+//! | bodies of responses | [`MAX_BODY_BYTES`] in total, in vectors that double | 3 MiB |
+//! | tables | [`MAX_TABLE_ELEMENTS`] in total | 80 KB |
+//! | stack | one | 512 KiB |
+//! | arguments and results of a call | [`HOSTCALL_FUEL`] | 1 MiB |
 
 use std::time::Duration;
 
 use wasmtime::{ResourceLimiter, Result, bail};
 
-/// Elements of one table. The embedded component has fewer than a hundred functions.
+/// Elements of all tables. The embedded component has fewer than a hundred functions.
 const MAX_TABLE_ELEMENTS: usize = 10_000;
 
-/// Resources, such as headers and bodies, that exist at the same time. A usual request has about ten.
-pub(super) const MAX_RESOURCES: usize = 1_000;
+/// Resources, such as lists of fields and streams, that exist at the same time, and bodies of responses in total. A
+/// usual request has about ten.
+pub(super) const MAX_RESOURCES: usize = 100;
 
-/// Bytes of one list of headers in memory, which is more than on the wire.
-pub(super) const MAX_FIELDS_BYTES: usize = 128 * 1024;
+/// Handles in all instances of the component. A composed component has some for resources that it defines itself.
+pub(super) const MAX_HANDLES: usize = 1_000;
+
+/// Fields of one list, and bytes of their names and values.
+pub(super) const MAX_FIELDS: usize = 100;
+pub(super) const MAX_FIELDS_BYTES: usize = 16 * 1024;
 
 /// Bytes that one call copies from the guest to the host.
 pub(super) const HOSTCALL_FUEL: usize = 128 * 1024;
 
-/// Bytes of a response body.
+/// Bytes of all bodies of responses.
 pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// The limits that are configurable.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Time for one request, including waiting for a worker thread.
+    /// Time for one request, including waiting for other guests.
     pub timeout: Duration,
-    /// Bytes of linear memory, and bytes that the host holds for the guest.
+    /// Bytes of all linear memories of one instance.
     pub memory: usize,
+    /// Guests that run at a time.
+    pub running: u32,
+    /// Further requests that may wait for one of them to end.
+    pub waiting: u32,
 }
 
 /// The limit that stopped an instance.
@@ -39,65 +59,70 @@ pub enum LimitExceeded {
         /// Bytes that it may have.
         max: usize,
     },
-    /// Bytes that the host holds for it: headers, bodies and other resources.
-    #[error("the host would hold {desired} bytes for it, more than {max} (--max-memory)")]
-    HostMemory {
-        /// Bytes that the host would hold.
-        desired: usize,
-        /// Bytes that it may hold.
-        max: usize,
-    },
-    /// Elements of a table.
-    #[error("a table would grow to {desired} elements, more than {MAX_TABLE_ELEMENTS}")]
-    Table {
-        /// Elements that it would have.
-        desired: usize,
-    },
+    /// Elements of all tables.
+    #[error("its tables would grow to {0} elements, more than {MAX_TABLE_ELEMENTS}")]
+    Table(usize),
     /// Too many resources at the same time.
     #[error("it would hold more than {MAX_RESOURCES} resources")]
     Resources,
-    /// A list of headers that is too large.
-    #[error("a list of headers would have more than {MAX_FIELDS_BYTES} bytes")]
+    /// A list of fields, such as headers, that is too large.
+    #[error("a list of fields would have more than {MAX_FIELDS} fields or {MAX_FIELDS_BYTES} bytes")]
     Fields,
-    /// A response body that is too large.
-    #[error("its response body would have more than {MAX_BODY_BYTES} bytes")]
-    ResponseBody,
+    /// Bodies that are too large.
+    #[error("its response bodies would have more than {MAX_BODY_BYTES} bytes")]
+    Body,
 }
 
 /// Stops an instance that grows beyond a limit, instead of only failing its `memory.grow`.
 pub(super) struct GrowthLimiter {
-    /// Bytes of all linear memories.
     memory: usize,
     max_memory: usize,
+    table_elements: usize,
 }
 
 impl GrowthLimiter {
     pub(super) fn new(max_memory: usize) -> Self {
-        Self { memory: 0, max_memory }
+        Self {
+            memory: 0,
+            max_memory,
+            table_elements: 0,
+        }
     }
 }
 
 impl ResourceLimiter for GrowthLimiter {
     fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> Result<bool> {
-        let total = self.memory.saturating_sub(current).saturating_add(desired);
-        if total > self.max_memory {
-            let (desired, max) = (total, self.max_memory);
-            bail!(LimitExceeded::Memory { desired, max });
-        }
-        // Beyond its own maximum a memory does not grow, so that this does not count.
-        let grows = maximum.is_none_or(|maximum| desired <= maximum);
-        if grows {
-            self.memory = total;
-        }
-        Ok(grows)
+        let max = self.max_memory;
+        grow(&mut self.memory, current, desired, maximum, max, |desired| {
+            LimitExceeded::Memory { desired, max }
+        })
     }
 
-    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
-        if desired > MAX_TABLE_ELEMENTS {
-            bail!(LimitExceeded::Table { desired });
-        }
-        Ok(true)
+    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> Result<bool> {
+        let (total, max) = (&mut self.table_elements, MAX_TABLE_ELEMENTS);
+        grow(total, current, desired, maximum, max, LimitExceeded::Table)
     }
+}
+
+/// Adds the growth of one memory or table to the `total` of all.
+fn grow(
+    total: &mut usize,
+    current: usize,
+    desired: usize,
+    maximum: Option<usize>,
+    max: usize,
+    exceeded: impl FnOnce(usize) -> LimitExceeded,
+) -> Result<bool> {
+    // Beyond its own maximum it does not grow, so that this does not count.
+    if maximum.is_some_and(|maximum| desired > maximum) {
+        return Ok(false);
+    }
+    let grown = total.saturating_sub(current).saturating_add(desired);
+    if grown > max {
+        bail!(exceeded(grown));
+    }
+    *total = grown;
+    Ok(true)
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
-//! End-to-end tests: the real binary over real sockets. `differential` and `corpus` use the library instead.
+//! End-to-end tests: the real binary over real sockets. What a test in memory can show is tested beside the code.
 //!
 //! They are one binary, so that wasmtime is linked once. The tests run in parallel, in one process: none changes the
 //! working directory, the environment or the limits of that process. A test must pass on a machine of any speed. It
 //! waits for a condition (`support::wait`), and a time limit is short only in the test of that limit.
+//!
+//! `STATUS_HOST` is the path of another binary to test. `contract`, `load`, `ops` and `stock` work with one that has no
+//! compiler; the others serve components from files.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,16 +24,13 @@ mod clients;
 mod commands;
 mod configuration;
 mod contract;
-mod corpus;
 mod differential;
-mod grammar;
 mod guests;
 mod lifecycle;
 #[cfg(feature = "load")]
 mod load;
 mod lockdown;
 mod log;
-mod log_format;
 mod metrics;
 #[cfg(feature = "ops")]
 mod ops;

@@ -9,7 +9,7 @@ wasmtime::component::bindgen!({
     imports: { default: trappable },
 });
 
-pub(in crate::sandbox) use self::wasi::http::types as http;
-pub(in crate::sandbox) use self::wasi::io::error::Error;
-pub(in crate::sandbox) use self::wasi::io::poll::Pollable;
-pub(in crate::sandbox) use self::wasi::io::streams;
+pub(super) use self::wasi::http::types as http;
+pub(super) use self::wasi::io::error::Error;
+pub(super) use self::wasi::io::poll::Pollable;
+pub(super) use self::wasi::io::streams;

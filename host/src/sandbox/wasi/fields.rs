@@ -1,144 +1,124 @@
-//! Headers and trailers, with the rules of the resource `fields` of `wasi:http/types@0.2`.
-//!
-//! As in its document, names are case-insensitive, an invalid name or value is `invalid-syntax`, a header that belongs
-//! to the connection (RFC 9110 section 7.6.1) is `forbidden`, and the headers of a message are `immutable`. The
-//! document leaves open which names are forbidden: they are those of wasmtime.
+//! The resource `fields` of `wasi:http/types@0.2`.
 
-use http::header::{CONTENT_LENGTH, Entry as MapEntry};
+use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use wasmtime::{Result, bail};
+use wasmtime::component::{Resource, WasmList, WasmStr};
+use wasmtime::{Result, StoreContextMut};
 
-use super::bindings::http::HeaderError;
-use crate::sandbox::limits::{LimitExceeded, MAX_FIELDS_BYTES};
+use super::bindings::http::{Fields as FieldsResource, HeaderError};
+use super::store::{Entry, Interface, StoreData, expect_entry};
+use super::types::{Fields, ensure_one_length, parse_name, parse_value};
 
-/// Bytes that one field costs apart from its name and value: its place in a map that is at most half full.
-const FIELD_OVERHEAD: usize = 256;
+type Store<'a> = StoreContextMut<'a, StoreData>;
+type Handle = Resource<FieldsResource>;
+type Bytes = WasmList<u8>;
 
-/// A list of fields that the guest made.
-#[derive(Clone, Default)]
-pub(super) struct Fields {
-    map: HeaderMap,
-    /// What `map` costs in memory, rounded up.
-    size: usize,
-    immutable: bool,
+/// The result of a function that can fail.
+type Answer<T> = Result<(Result<T, HeaderError>,)>;
+
+/// Defines the functions of the resource.
+pub(super) fn define(interface: &mut Interface<'_>) -> Result<()> {
+    interface.resource::<FieldsResource>("fields")?;
+    interface.function("[constructor]fields", |data, (): ()| {
+        data.push::<FieldsResource>(Entry::Fields(Fields::default()))
+    })?;
+    interface.function_of_store("[static]fields.from-list", |store, params| {
+        answer(from_list(store, params))
+    })?;
+    interface.function_of_store("[method]fields.get", get)?;
+    interface.function_of_store("[method]fields.has", has)?;
+    interface.function_of_store("[method]fields.set", |store, params| answer(set(store, params)))?;
+    interface.function_of_store("[method]fields.delete", |store, params| answer(delete(store, params)))?;
+    interface.function_of_store("[method]fields.append", |store, params| answer(append(store, params)))?;
+    interface.function("[method]fields.entries", entries)?;
+    interface.function("[method]fields.clone", |data, (handle,): (Handle,)| {
+        let (map, immutable) = (map(data, &handle)?.clone(), false);
+        data.push::<FieldsResource>(Entry::Fields(Fields { map, immutable }))
+    })
 }
 
-impl Fields {
-    pub(super) fn size(&self) -> usize {
-        self.size
-    }
-
-    pub(super) fn map(&self) -> &HeaderMap {
-        &self.map
-    }
-
-    pub(super) fn is_immutable(&self) -> bool {
-        self.immutable
-    }
-
-    pub(super) fn into_map(self) -> HeaderMap {
-        self.map
-    }
-
-    /// The same, for a message.
-    pub(super) fn freeze(self) -> Self {
-        let immutable = true;
-        Self { immutable, ..self }
-    }
-
-    /// A mutable copy.
-    pub(super) fn copy_of(map: &HeaderMap) -> Result<Self> {
-        let mut fields = Self::default();
-        for (name, value) in map {
-            fields.append(name.clone(), value.clone())?;
-        }
-        Ok(fields)
-    }
-
-    /// Adds a field, which the limit on one list may prevent.
-    pub(super) fn append(&mut self, name: HeaderName, value: HeaderValue) -> Result<()> {
-        self.resize(self.size + field_size(&name, &value))?;
-        self.map.append(name, value);
-        Ok(())
-    }
-
-    /// Replaces all fields of this name, at the place of the first.
-    pub(super) fn set(&mut self, name: &HeaderName, values: Vec<HeaderValue>) -> Result<()> {
-        let mut values = values.into_iter();
-        let Some(first) = values.next() else {
-            self.remove(name.clone());
-            return Ok(());
-        };
-        let replaced: usize = self.map.get_all(name).iter().map(|value| field_size(name, value)).sum();
-        self.resize(self.size - replaced + field_size(name, &first))?;
-        self.map.insert(name.clone(), first);
-        values.try_for_each(|value| self.append(name.clone(), value))
-    }
-
-    fn resize(&mut self, size: usize) -> Result<()> {
-        if size > MAX_FIELDS_BYTES {
-            bail!(LimitExceeded::Fields);
-        }
-        self.size = size;
-        Ok(())
-    }
-
-    /// Removes all fields of this name.
-    pub(super) fn remove(&mut self, name: HeaderName) {
-        let removed = match self.map.entry(name) {
-            MapEntry::Vacant(_) => 0,
-            MapEntry::Occupied(entry) => {
-                let (name, values) = entry.remove_entry_mult();
-                values.map(|value| field_size(&name, &value)).sum()
-            }
-        };
-        self.size -= removed;
+/// A [`HeaderError`] is a value for the guest, any other error ends it.
+fn answer<T>(result: Result<T>) -> Answer<T> {
+    match result {
+        Ok(value) => Ok((Ok(value),)),
+        Err(error) => Ok((Err(error.downcast()?),)),
     }
 }
 
-fn field_size(name: &HeaderName, value: &HeaderValue) -> usize {
-    name.as_str().len() + value.len() + FIELD_OVERHEAD
+/// The fields that a handle stands for.
+fn map<'a>(data: &'a mut StoreData, handle: &Handle) -> Result<&'a HeaderMap> {
+    Ok(expect_entry!(data.get(handle)?, Entry::Fields(fields) => &fields.map))
 }
 
-/// Whether a guest can neither see nor set this header.
-pub(super) fn is_forbidden(name: &HeaderName) -> bool {
-    matches!(
-        name.as_str(),
-        "connection"
-            | "host"
-            | "http2-settings"
-            | "keep-alive"
-            | "proxy-authenticate"
-            | "proxy-authorization"
-            | "proxy-connection"
-            | "transfer-encoding"
-            | "upgrade"
-    )
-}
-
-pub(super) fn parse_name(name: &str) -> Result<HeaderName, HeaderError> {
-    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| HeaderError::InvalidSyntax)?;
-    if is_forbidden(&name) {
-        return Err(HeaderError::Forbidden);
+/// As [`map`], if they may be changed.
+fn mutable<'a>(data: &'a mut StoreData, handle: &Handle) -> Result<&'a mut Fields> {
+    let fields = expect_entry!(data.get(handle)?, Entry::Fields(fields) => fields);
+    if fields.immutable {
+        return Err(HeaderError::Immutable.into());
     }
-    Ok(name)
+    Ok(fields)
 }
 
-pub(super) fn parse_value(name: &HeaderName, value: &[u8]) -> Result<HeaderValue, HeaderError> {
-    if name != CONTENT_LENGTH {
-        return HeaderValue::from_bytes(value).map_err(|_| HeaderError::InvalidSyntax);
+fn from_list(mut store: Store<'_>, (entries,): (Vec<(WasmStr, Bytes)>,)) -> Result<Handle> {
+    let mut fields = Fields::default();
+    for (name, value) in entries {
+        let name = parse_name(&name.to_str(&store)?)?;
+        let value = parse_value(&name, value.as_le_slice(&store))?;
+        ensure_one_length(&fields.map, &name)?;
+        fields.map.append(name, value);
     }
-    // RFC 9110 section 8.6 allows only digits, where the parser of `u64` would accept a sign.
-    let digits = value.iter().all(u8::is_ascii_digit).then_some(value);
-    let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok());
-    let length = digits.and_then(|digits| digits.parse::<u64>().ok());
-    length.map(HeaderValue::from).ok_or(HeaderError::InvalidSyntax)
+    fields.check()?;
+    store.data_mut().push(Entry::Fields(fields))
 }
 
-/// Two lengths would make the framing of a message ambiguous.
-pub(super) fn ensure_one_length(fields: &HeaderMap, name: &HeaderName) -> Result<(), HeaderError> {
-    if name == CONTENT_LENGTH && fields.contains_key(name) {
-        return Err(HeaderError::InvalidSyntax);
+/// An invalid name is the name of no field.
+fn get(mut store: Store<'_>, (handle, name): (Handle, WasmStr)) -> Result<(Vec<Vec<u8>>,)> {
+    let name = name.to_str(&store)?.into_owned();
+    let values = map(store.data_mut(), &handle)?.get_all(name).iter();
+    Ok((values.map(|value| value.as_bytes().to_vec()).collect(),))
+}
+
+fn has(mut store: Store<'_>, (handle, name): (Handle, WasmStr)) -> Result<(bool,)> {
+    let name = name.to_str(&store)?.into_owned();
+    Ok((map(store.data_mut(), &handle)?.contains_key(name),))
+}
+
+/// Replaces all fields of this name, at the place of the first.
+fn set(mut store: Store<'_>, (handle, name, values): (Handle, WasmStr, Vec<Bytes>)) -> Result<()> {
+    let name = parse_name(&name.to_str(&store)?)?;
+    let parsed = values.iter().map(|value| parse_value(&name, value.as_le_slice(&store)));
+    let parsed: Result<Vec<_>, _> = parsed.collect();
+    let fields = mutable(store.data_mut(), &handle)?;
+    if name == CONTENT_LENGTH && values.len() > 1 {
+        return Err(HeaderError::InvalidSyntax.into());
     }
+    let mut parsed = parsed?.into_iter();
+    match parsed.next() {
+        Some(first) => fields.map.insert(name.clone(), first),
+        None => fields.map.remove(&name),
+    };
+    for value in parsed {
+        fields.map.append(name.clone(), value);
+    }
+    fields.check()
+}
+
+fn delete(mut store: Store<'_>, (handle, name): (Handle, WasmStr)) -> Result<()> {
+    let name = parse_name(&name.to_str(&store)?)?;
+    mutable(store.data_mut(), &handle)?.map.remove(name);
     Ok(())
+}
+
+fn append(mut store: Store<'_>, (handle, name, value): (Handle, WasmStr, Bytes)) -> Result<()> {
+    let name = parse_name(&name.to_str(&store)?)?;
+    let value = parse_value(&name, value.as_le_slice(&store))?;
+    ensure_one_length(map(store.data_mut(), &handle)?, &name)?;
+    let fields = mutable(store.data_mut(), &handle)?;
+    fields.map.append(name, value);
+    fields.check()
+}
+
+fn entries(data: &mut StoreData, (handle,): (Handle,)) -> Result<Vec<(String, Vec<u8>)>> {
+    let entry = |(name, value): (&HeaderName, &HeaderValue)| (name.to_string(), value.as_bytes().to_vec());
+    Ok(map(data, &handle)?.iter().map(entry).collect())
 }

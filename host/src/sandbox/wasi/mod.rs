@@ -1,39 +1,58 @@
 //! The host functions: the interfaces that the world `status` imports, for a guest that handles one whole request.
 //!
 //! The request is complete before the guest starts, and the response is sent after the guest has ended. So no function
-//! waits: every pollable is ready, and every read and write is done at once. Each function first looks whether the time
-//! slice of the guest is over, and all memory that the host holds for the guest is counted.
+//! waits: every pollable is ready, and every read and write is done at once. Each function checks the deadline first.
 //!
 //! | module | contents |
 //! |---|---|
 //! | `bindings` | the types of `wit/` |
-//! | `state` | the host state of one instance |
-//! | `memory` | the budget of host memory |
-//! | `resources` | the resources that the guest has handles to |
-//! | `fields` | headers and their rules |
-//! | `fields_resource` | `wasi:http/types`: `fields` |
-//! | `response_body` | the body of a response |
+//! | `types` | lists of fields and bodies, with their rules |
+//! | `store` | the host state of one instance, and how functions reach it |
+//! | `fields` | `wasi:http/types`: `fields` |
 //! | `request` | `wasi:http/types`: `incoming-request`, `incoming-body`, `future-trailers` |
 //! | `response` | `wasi:http/types`: `response-outparam`, `outgoing-response`, `outgoing-body`, `http-error-code` |
 //! | `streams` | `wasi:io/error`, `wasi:io/poll` and `wasi:io/streams` |
 //! | `environment` | `wasi:cli/environment` |
-//! | `host_functions` | defines all of them in a linker |
 
 mod bindings;
 mod environment;
 mod fields;
-mod fields_resource;
-mod host_functions;
-mod memory;
 mod request;
-mod resources;
 mod response;
-mod response_body;
-mod state;
+mod store;
 mod streams;
+mod types;
+
+use wasmtime::Result;
+use wasmtime::component::{Component, Linker};
 
 pub(super) use bindings::StatusPre;
-pub(super) use bindings::http::ErrorCode;
-pub(super) use host_functions::{CallMode, HostFunctions};
-pub(super) use response::Outcome;
-pub(super) use state::{SliceEnded, StoreData};
+pub(super) use store::StoreData;
+
+use store::Interface;
+
+/// Defines the functions of an interface.
+type Define = fn(&mut Interface<'_>) -> Result<()>;
+
+/// Resolves the imports of a component, once for all instances.
+pub(super) fn link(component: &Component) -> Result<StatusPre<StoreData>> {
+    let interfaces: [(&str, Define); 5] = [
+        ("wasi:cli/environment", environment::define),
+        ("wasi:http/types", define_http_types),
+        ("wasi:io/error", streams::define_error),
+        ("wasi:io/poll", streams::define_poll),
+        ("wasi:io/streams", streams::define_streams),
+    ];
+    let mut linker = Linker::new(component.engine());
+    for (name, define) in interfaces {
+        // The linker accepts every release that is compatible with this one.
+        define(&mut Interface(linker.instance(&format!("{name}@0.2.12"))?))?;
+    }
+    StatusPre::new(linker.instantiate_pre(component)?)
+}
+
+fn define_http_types(interface: &mut Interface<'_>) -> Result<()> {
+    fields::define(interface)?;
+    request::define(interface)?;
+    response::define(interface)
+}

@@ -6,80 +6,62 @@
 use std::mem;
 
 use http::header::HOST;
+use wasmtime::Result;
 use wasmtime::component::Resource;
-use wasmtime::{Result, StoreContextMut};
 
 use super::bindings::Pollable;
-use super::bindings::http::{ErrorCode, Fields, FutureTrailers, IncomingBody, IncomingRequest, Method, Scheme};
+use super::bindings::http::{
+    ErrorCode, Fields as FieldsResource, FutureTrailers, IncomingBody, IncomingRequest, Method, Scheme,
+};
 use super::bindings::streams::InputStream;
-use super::host_functions::Interface;
-use super::resources::{Entry, expect_entry};
-use super::state::StoreData;
+use super::store::{Entry, Interface, StoreData, expect_entry};
+use super::types::Fields;
 
-type Store<'a> = StoreContextMut<'a, StoreData>;
+type RequestHandle = Resource<IncomingRequest>;
+type BodyHandle = Resource<IncomingBody>;
+type TrailersHandle = Resource<FutureTrailers>;
 
 /// The trailers, once they are taken: `some(ok(ok(none)))`.
-type Trailers = Option<Result<Result<Option<Resource<Fields>>, ErrorCode>, ()>>;
+type Trailers = Option<Result<Result<Option<Resource<FieldsResource>>, ErrorCode>, ()>>;
 
 /// Defines the functions of the three resources.
-pub(super) fn define(interface: &mut Interface<'_>) {
-    define_request(interface);
-    define_body(interface);
-    define_trailers(interface);
-}
-
-fn define_request(interface: &mut Interface<'_>) {
-    type Handle = Resource<IncomingRequest>;
-    interface.resource::<IncomingRequest>("incoming-request");
-    interface.function("[method]incoming-request.method", |store, (_,): (Handle,)| {
-        Ok((method(store.data().request.method()),))
-    });
-    interface.function("[method]incoming-request.path-with-query", |store, (_,): (Handle,)| {
-        let target = store.data().request.uri().path_and_query();
-        Ok((target.map(|target| target.as_str().to_owned()),))
-    });
-    interface.function("[method]incoming-request.scheme", |_, (_,): (Handle,)| {
-        Ok((Some(Scheme::Http),))
-    });
-    interface.function("[method]incoming-request.authority", |store, (_,): (Handle,)| {
-        Ok((authority(store.data()),))
-    });
-    interface.function("[method]incoming-request.headers", |mut store, (_,): (Handle,)| {
-        let data = store.data_mut();
-        data.load_request_headers();
-        Ok((data.push::<Fields>(Entry::RequestHeaders)?,))
-    });
-    interface.function("[method]incoming-request.consume", |store, (handle,): (Handle,)| {
-        Ok((consume(store, &handle)?,))
-    });
-}
-
-fn define_body(interface: &mut Interface<'_>) {
-    type Handle = Resource<IncomingBody>;
-    interface.resource::<IncomingBody>("incoming-body");
-    interface.function("[method]incoming-body.stream", |store, (handle,): (Handle,)| {
-        Ok((stream(store, &handle)?,))
-    });
-    interface.function("[static]incoming-body.finish", |mut store, (handle,): (Handle,)| {
-        store.data_mut().remove(handle.rep())?;
-        Ok((store
-            .data_mut()
-            .push::<FutureTrailers>(Entry::FutureTrailers { taken: false })?,))
-    });
-}
-
-fn define_trailers(interface: &mut Interface<'_>) {
-    type Handle = Resource<FutureTrailers>;
-    interface.resource::<FutureTrailers>("future-trailers");
+pub(super) fn define(interface: &mut Interface<'_>) -> Result<()> {
+    interface.resource::<IncomingRequest>("incoming-request")?;
+    interface.function("[method]incoming-request.method", |data, (_,): (RequestHandle,)| {
+        Ok(method(data.request.method()))
+    })?;
+    interface.function(
+        "[method]incoming-request.path-with-query",
+        |data, (_,): (RequestHandle,)| {
+            Ok(data
+                .request
+                .uri()
+                .path_and_query()
+                .map(|target| target.as_str().to_owned()))
+        },
+    )?;
+    interface.function("[method]incoming-request.scheme", |_, (_,): (RequestHandle,)| {
+        Ok(Some(Scheme::Http))
+    })?;
+    interface.function("[method]incoming-request.authority", |data, (_,): (RequestHandle,)| {
+        Ok(authority(&data.request))
+    })?;
+    interface.function("[method]incoming-request.headers", |data, (_,): (RequestHandle,)| {
+        data.push::<FieldsResource>(Entry::Fields(Fields::of_request(data.request.headers())))
+    })?;
+    interface.function("[method]incoming-request.consume", consume)?;
+    interface.resource::<IncomingBody>("incoming-body")?;
+    interface.function("[method]incoming-body.stream", stream)?;
+    interface.function("[static]incoming-body.finish", |data, (handle,): (BodyHandle,)| {
+        data.take(&handle)?;
+        data.push::<FutureTrailers>(Entry::FutureTrailers { taken: false })
+    })?;
+    interface.resource::<FutureTrailers>("future-trailers")?;
+    interface.function("[method]future-trailers.get", trailers)?;
     interface.function(
         "[method]future-trailers.subscribe",
-        |mut store, (handle,): (Handle,)| {
-            Ok((store.data_mut().push_child::<Pollable>(Entry::Pollable, handle.rep())?,))
-        },
-    );
-    interface.function("[method]future-trailers.get", |store, (handle,): (Handle,)| {
-        Ok((trailers(store, &handle)?,))
-    });
+        |data, (handle,): (TrailersHandle,)| data.push_child::<Pollable, _>(Entry::Pollable, &handle),
+    )
 }
 
 fn method(method: &http::Method) -> Method {
@@ -97,32 +79,33 @@ fn method(method: &http::Method) -> Method {
     }
 }
 
-fn authority(data: &StoreData) -> Option<String> {
-    let host = || data.request.headers().get(HOST)?.to_str().ok();
-    let authority = data.request.uri().authority().map(http::uri::Authority::as_str);
+fn authority<T>(request: &http::Request<T>) -> Option<String> {
+    let host = || request.headers().get(HOST)?.to_str().ok();
+    let authority = request.uri().authority().map(http::uri::Authority::as_str);
     authority.or_else(host).map(ToOwned::to_owned)
 }
 
-fn consume(mut store: Store<'_>, handle: &Resource<IncomingRequest>) -> Result<Result<Resource<IncomingBody>, ()>> {
-    let data = store.data_mut();
-    match data.resources.get_mut(handle.rep())? {
-        Entry::IncomingRequest { consumed } if !*consumed => *consumed = true,
-        _ => return Ok(Err(())),
+fn consume(data: &mut StoreData, (handle,): (RequestHandle,)) -> Result<Result<BodyHandle, ()>> {
+    let consumed = expect_entry!(data.get(&handle)?, Entry::IncomingRequest { consumed } => consumed);
+    if mem::replace(consumed, true) {
+        return Ok(Err(()));
     }
     Ok(Ok(data.push(Entry::IncomingBody { stream_taken: false })?))
 }
 
-fn stream(mut store: Store<'_>, handle: &Resource<IncomingBody>) -> Result<Result<Resource<InputStream>, ()>> {
-    let data = store.data_mut();
-    match data.resources.get_mut(handle.rep())? {
-        Entry::IncomingBody { stream_taken } if !*stream_taken => *stream_taken = true,
-        _ => return Ok(Err(())),
+fn stream(data: &mut StoreData, (handle,): (BodyHandle,)) -> Result<Result<Resource<InputStream>, ()>> {
+    let taken = expect_entry!(data.get(&handle)?, Entry::IncomingBody { stream_taken } => stream_taken);
+    if mem::replace(taken, true) {
+        return Ok(Err(()));
     }
-    Ok(Ok(data.push_child(Entry::InputStream { position: 0 }, handle.rep())?))
+    Ok(Ok(data.push_child(Entry::InputStream { position: 0 }, &handle)?))
 }
 
-fn trailers(mut store: Store<'_>, handle: &Resource<FutureTrailers>) -> Result<Trailers> {
-    let trailers = store.data_mut().resources.get_mut(handle.rep())?;
-    let taken = expect_entry!(trailers, Entry::FutureTrailers { taken } => mem::replace(taken, true));
-    Ok(Some(if taken { Err(()) } else { Ok(Ok(None)) }))
+fn trailers(data: &mut StoreData, (handle,): (TrailersHandle,)) -> Result<Trailers> {
+    let taken = expect_entry!(data.get(&handle)?, Entry::FutureTrailers { taken } => taken);
+    Ok(Some(if mem::replace(taken, true) {
+        Err(())
+    } else {
+        Ok(Ok(None))
+    }))
 }

@@ -6,44 +6,18 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | `outcome` | what is compared |
-//! | `request` | the request of a row |
-//! | `stock`, `stock_store` | the stock implementation |
-//! | `pair` | a component on both implementations |
-//! | `paths` | the embedded component, and the behaviours of the probe |
-//! | `fields`, `incoming`, `outgoing`, `streams` | scripts for the probe, by resource |
+//! | `pair` | a component and a request on both implementations |
+//! | `stock` | the stock implementation |
+//! | `components` | the embedded component, the probe, and third-party guests |
+//! | `scripts` | scripts for the probe |
 //! | `modules` | components that no compiler produces |
 //! | `differences` | deliberate differences |
 //! | `property` | generated scripts |
 
+mod components;
 mod differences;
-mod fields;
-mod incoming;
 mod modules;
-mod outcome;
-mod outgoing;
 mod pair;
-mod paths;
 mod property;
-mod request;
+mod scripts;
 mod stock;
-mod stock_store;
-mod streams;
-
-use self::pair::Pair;
-use self::request::TestRequest;
-
-/// A script for the probe, and a fragment of the outcome.
-type Row = (&'static str, &'static str);
-
-/// Checks that both implementations agree on every script, with this request body.
-#[track_caller]
-fn assert_scripts_agree(body: &'static [u8], rows: &[Row]) {
-    let pair = Pair::probe();
-    for (script, fragment) in rows {
-        let outcome = pair.assert_agree(&TestRequest::script(script).with_body(body), fragment);
-        // The guest then computes for longer than its first time slice, and starts again on a fiber.
-        let request = TestRequest::script(&format!("spin 20000000; {script}")).with_body(body);
-        assert_eq!(pair.fiber(&request), outcome, "{script}: left is the fiber");
-    }
-}

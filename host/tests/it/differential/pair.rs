@@ -1,127 +1,108 @@
-//! A component on both implementations.
+//! A component and a request on both implementations.
 
+use std::fmt::Write;
 use std::path::Path;
-use std::time::Duration;
+use std::sync::LazyLock;
 
-use status_host::sandbox::{self, GuestEnv, Limits, LoadError, MachineCode, Sandbox};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request, Response};
+use status_host::sandbox::{InvokeError, Sandbox};
 use tokio::runtime::{Builder, Runtime};
-use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use super::outcome::Outcome;
-use super::request::TestRequest;
 use super::stock::Stock;
-use crate::support::component::compiled_probe;
-use crate::support::portable_component;
-
-pub const LIMITS: Limits = Limits {
-    timeout: Duration::from_mins(2),
-    memory: 8 * 1024 * 1024,
-};
-
-pub const VARIABLES: [(&str, &str); 2] = [("APP_VERSION", "1.2.3"), ("COMMIT_SHA", "0123abcd")];
+use crate::guests::{LIMITS, sandbox, sandbox_of};
 
 /// A component on both implementations.
 pub struct Pair {
-    /// Without a clock for time slices, so that each guest ends within its first one.
     own: Sandbox,
-    fiber: Sandbox,
     stock: Stock,
     runtime: Runtime,
 }
 
-impl Pair {
-    /// The probe.
-    #[track_caller]
-    pub fn probe() -> Self {
-        let engine = sandbox::engine(1).unwrap();
-        let file = Path::new(compiled_probe());
-        #[expect(unsafe_code, reason = "compiling again would take seconds")]
-        // SAFETY: the binary under test has compiled the file.
-        let component = unsafe { Component::deserialize_file(&engine, file) }.unwrap();
-        Self::new(&engine, Some(file), &component)
-    }
+/// The probe. It is shared, since compiling it takes longer than a test.
+pub static PROBE: LazyLock<Pair> = LazyLock::new(|| Pair::of_file(Path::new(probe_artifact::PATH)));
 
-    /// The embedded component.
+impl Pair {
+    /// The portable component in `file`.
     #[track_caller]
-    pub fn embedded() -> Self {
-        let engine = sandbox::engine(1).unwrap();
-        let component = Component::from_file(&engine, portable_component()).unwrap();
-        Self::new(&engine, None, &component)
+    pub fn of_file(file: &Path) -> Self {
+        Self::new(sandbox(Some(file), LIMITS), &std::fs::read(file).unwrap())
     }
 
     /// A portable component.
     #[track_caller]
-    pub fn portable(component: &[u8]) -> Self {
-        let engine = sandbox::engine(1).unwrap();
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("compiled");
-        let component = Component::from_binary(&engine, component).unwrap();
-        std::fs::write(&file, component.serialize().unwrap()).unwrap();
-        Self::new(&engine, Some(&file), &component)
+    pub fn of_bytes(component: &[u8]) -> Self {
+        Self::new(sandbox_of(component, LIMITS), component)
     }
 
+    /// `own` has the same component.
     #[track_caller]
-    fn new(engine: &Engine, file: Option<&Path>, component: &Component) -> Self {
-        let fiber = own(&sandbox::engine(1).unwrap(), file);
-        fiber.spawn_epoch_thread().unwrap();
+    pub fn new(own: Sandbox, component: &[u8]) -> Self {
+        let engine = status_host::sandbox::engine(LIMITS.running).unwrap();
         Self {
-            own: own(engine, file),
-            fiber,
-            stock: Stock::new(engine, component),
-            runtime: Builder::new_current_thread().enable_time().build().unwrap(),
+            own,
+            stock: Stock::new(&engine, &Component::from_binary(&engine, component).unwrap()),
+            runtime: Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_time()
+                .build()
+                .unwrap(),
         }
     }
 
     /// Checks that both implementations agree, and that the outcome contains `fragment`.
     #[track_caller]
-    pub fn assert_agree(&self, request: &TestRequest, fragment: &str) -> Outcome {
+    pub fn assert_agree(&self, request: &Request<Bytes>, fragment: &str) {
         let (own, stock) = (self.own(request), self.stock(request));
         assert_eq!(own, stock, "{request:?}: left is this project");
-        assert!(own.to_string().contains(fragment), "no `{fragment}` in {own}");
-        own
+        assert!(own.contains(fragment), "no `{fragment}` in {own}");
     }
 
-    /// The outcome on a fiber, if the guest needs more than one time slice.
-    pub fn fiber(&self, request: &TestRequest) -> Outcome {
-        self.run(async { Outcome::new(self.fiber.invoke(request.build()).await.result) })
+    pub fn own(&self, request: &Request<Bytes>) -> String {
+        outcome(self.runtime.block_on(self.own.invoke(request.clone())).result)
     }
 
-    pub fn own(&self, request: &TestRequest) -> Outcome {
-        self.run(async { Outcome::new(self.own.invoke(request.build()).await.result) })
-    }
-
-    pub fn stock(&self, request: &TestRequest) -> Outcome {
-        self.run(self.stock.invoke(request.build()))
-    }
-
-    fn run<T>(&self, work: impl Future<Output = T>) -> T {
-        let work = async { tokio::time::timeout(LIMITS.timeout, work).await };
-        self.runtime.block_on(work).expect("the guest ends")
+    pub fn stock(&self, request: &Request<Bytes>) -> String {
+        let work = async { tokio::time::timeout(LIMITS.timeout, self.stock.invoke(request.clone())).await };
+        outcome(self.runtime.block_on(work).expect("the guest ends"))
     }
 }
 
-/// Why this project cannot link the portable `component`, which the stock implementation can.
-#[track_caller]
-pub fn load_error(component: &[u8]) -> LoadError {
-    let engine = sandbox::engine(1).unwrap();
-    Stock::new(&engine, &Component::from_binary(&engine, component).unwrap());
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("portable.wasm");
-    std::fs::write(&file, component).unwrap();
-    let loaded = sandbox::load(&engine, Some(&file), MachineCode::Denied).unwrap();
-    Sandbox::new(&loaded, environment(), LIMITS)
-        .err()
-        .expect("it needs a function that is missing")
+/// A request as the server passes it to the sandbox: it has a `Host`, and its body is whole.
+pub fn request(method: &str, target: &str, body: &'static [u8]) -> Request<Bytes> {
+    let request = Request::builder().method(method).uri(target);
+    let request = request.header("host", "example.org:8080");
+    request.body(Bytes::from_static(body)).unwrap()
 }
 
-#[track_caller]
-fn own(engine: &Engine, file: Option<&Path>) -> Sandbox {
-    let component = sandbox::load(engine, file, MachineCode::Allowed).unwrap();
-    Sandbox::new(&component, environment(), LIMITS).unwrap()
+/// A request that makes the probe run `script`.
+pub fn script(script: &str, body: &'static [u8]) -> Request<Bytes> {
+    let mut target = "/script/".to_owned();
+    for byte in script.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            target.push(byte.into());
+        } else {
+            write!(target, "%{byte:02x}").unwrap();
+        }
+    }
+    request("POST", &target, body)
 }
 
-fn environment() -> GuestEnv {
-    let [(_, version), (_, commit)] = VARIABLES;
-    GuestEnv::new(version.to_owned(), commit.to_owned())
+/// What a client, the log and the metrics see of one request: a response, or `failure` and its kind.
+fn outcome(result: Result<Response<Bytes>, InvokeError>) -> String {
+    match result {
+        Ok(response) => {
+            let header =
+                |(name, value): (&HeaderName, &HeaderValue)| format!("\n{name}: {}", value.as_bytes().escape_ascii());
+            let headers: String = response.headers().iter().map(header).collect();
+            let (status, body) = (response.status().as_u16(), String::from_utf8_lossy(response.body()));
+            format!("{status}{headers}\n\n{body}")
+        }
+        Err(error) => match error.kind().expect("the component is at fault") {
+            // A failure of the guest itself has another wording on the other side.
+            kind @ ("trap" | "limit" | "memory") => format!("failure {kind}"),
+            kind => format!("failure {kind}: {error}"),
+        },
+    }
 }

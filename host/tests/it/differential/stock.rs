@@ -1,39 +1,31 @@
-//! One request through one instance, on `wasmtime-wasi-http`.
+//! One request through one instance, on `wasmtime-wasi-http`, with the limits of this project.
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use status_host::sandbox::{InvokeError, LimitExceeded};
+use http_body_util::{BodyExt, Full};
+use status_host::sandbox::{GuestEnv, InvokeError, LimitExceeded};
 use tokio::sync::oneshot;
 use wasmtime::component::{Component, HasSelf, Linker, ResourceTable, ResourceTableError};
-use wasmtime::{Engine, Store};
+use wasmtime::{Engine, Result, Store};
 use wasmtime_wasi::p2::bindings::{cli, io};
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 use wasmtime_wasi_http::p2::bindings::{LinkOptions, ProxyPre, http as bindings};
-use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
-use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
+use wasmtime_wasi_http::p2::body::{HostOutgoingBody, HyperOutgoingBody};
+use wasmtime_wasi_http::{
+    Error, RequestOptions, WasiBody, WasiHttp, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
+};
 
-use super::outcome::Outcome;
-use super::stock_store::{Environment, StoreData};
+use crate::guests::VARIABLES;
 
-/// Bytes that one call copies from the guest, as in `limits`.
+/// The limits of `sandbox::limits`.
+const MAX_RESOURCES: usize = 100;
+const MAX_FIELDS_BYTES: usize = 16 * 1024;
 const HOSTCALL_FUEL: usize = 128 * 1024;
-const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// A component on the stock implementation.
 pub struct Stock(ProxyPre<StoreData>);
 
-/// A failure that the stock implementation describes with a type of its own.
-enum Failure {
-    Invoke(InvokeError),
-    Code(ErrorCode),
-}
-
-impl From<InvokeError> for Failure {
-    fn from(error: InvokeError) -> Self {
-        Self::Invoke(error)
-    }
-}
+type Sent = Result<Response<HyperOutgoingBody>, ErrorCode>;
 
 impl Stock {
     pub fn new(engine: &Engine, component: &Component) -> Self {
@@ -47,25 +39,17 @@ impl Stock {
         Self(ProxyPre::new(linker.instantiate_pre(component).unwrap()).unwrap())
     }
 
-    pub async fn invoke(&self, request: Request<Bytes>) -> Outcome {
+    pub async fn invoke(&self, request: Request<Bytes>) -> Result<Response<Bytes>, InvokeError> {
         let method = request.method().clone();
         let (sender, receiver) = oneshot::channel();
-        // Concurrent, so that a body that is too large stops the guest.
-        let response = tokio::try_join!(biased; self.run(request, sender), read_response(receiver));
-        match response {
-            Ok(((), response)) => Outcome::new(validate(&method, response)),
-            Err(Failure::Invoke(error)) => Outcome::new(Err(error)),
-            Err(Failure::Code(code)) => Outcome::Failure(format!("error: the component returned the error {code:?}")),
-        }
+        // Concurrent, so that the guest does not wait for a reader.
+        let (ran, sent) = tokio::join!(self.run(request, sender), receive(receiver));
+        finish(&method, ran?, sent?)
     }
 
-    async fn run(
-        &self,
-        request: Request<Bytes>,
-        sender: oneshot::Sender<Result<Response<HyperOutgoingBody>, ErrorCode>>,
-    ) -> Result<(), Failure> {
+    /// Returns whether the guest neither finished nor dropped a body.
+    async fn run(&self, request: Request<Bytes>, sender: oneshot::Sender<Sent>) -> Result<bool, InvokeError> {
         let mut store = Store::new(self.0.engine(), StoreData::new());
-        store.limiter(|data| &mut data.limiter);
         store.set_hostcall_fuel(HOSTCALL_FUEL);
         store.set_epoch_deadline(u64::MAX / 2);
         let request =
@@ -76,58 +60,124 @@ impl Stock {
         let instance = self.0.instantiate_async(&mut store).await.map_err(failure)?;
         let handler = instance.wasi_http_incoming_handler();
         handler.call_handle(&mut store, request, out).await.map_err(failure)?;
-        if store.data_mut().has_open_body() {
-            Err(InvokeError::InvalidResponse("its body was not finished"))?;
-        }
-        Ok(())
+        let mut resources = store.data_mut().table.iter_mut();
+        Ok(resources.any(|resource| resource.is::<HostOutgoingBody>()))
     }
 }
 
-fn failure(error: wasmtime::Error) -> Failure {
-    if let Some(limit) = error.downcast_ref::<LimitExceeded>() {
-        return InvokeError::Limit(limit.clone()).into();
-    }
-    if let Some(ResourceTableError::Full) = error.downcast_ref() {
-        return InvokeError::Limit(LimitExceeded::Resources).into();
-    }
-    InvokeError::Trap(error).into()
-}
-
-async fn read_response(
-    receiver: oneshot::Receiver<Result<Response<HyperOutgoingBody>, ErrorCode>>,
-) -> Result<Response<Bytes>, Failure> {
-    let response = match receiver.await {
-        Ok(Ok(response)) => response,
-        Ok(Err(code)) => return Err(Failure::Code(code)),
-        Err(_) => Err(InvokeError::NoResponse)?,
-    };
-    let (head, body) = response.into_parts();
-    match Limited::new(body, MAX_BODY_BYTES).collect().await {
-        Ok(body) => Ok(Response::from_parts(head, body.to_bytes())),
-        Err(error) if error.is::<LengthLimitError>() => Err(InvokeError::BodyTooLarge)?,
-        Err(_) => Err(InvokeError::InvalidResponse("its body is incomplete"))?,
+fn failure(error: wasmtime::Error) -> InvokeError {
+    match error.downcast_ref() {
+        Some(ResourceTableError::Full) => InvokeError::Limit(LimitExceeded::Resources),
+        _ => InvokeError::Trap(error),
     }
 }
 
-/// As `invoke` validates the response, and removes the body from the response to a `HEAD` request.
-fn validate(method: &Method, mut response: Response<Bytes>) -> Result<Response<Bytes>, InvokeError> {
-    let (status, headers) = (response.status(), response.headers());
-    if !(200..600).contains(&status.as_u16()) {
+/// The head of a response, with its body if that is complete.
+type Received = (http::response::Parts, Option<Bytes>);
+
+async fn receive(receiver: oneshot::Receiver<Sent>) -> Result<Received, InvokeError> {
+    let sent = receiver.await.map_err(|_| InvokeError::NoResponse)?;
+    let sent = sent.map_err(|code| InvokeError::ErrorCode(format!("{code:?}")))?;
+    let (head, body) = sent.into_parts();
+    let body = body.collect().await;
+    Ok((head, body.ok().map(http_body_util::Collected::to_bytes)))
+}
+
+/// Treats the status, the body and its length as this project does.
+fn finish(method: &Method, has_open_body: bool, (mut head, body): Received) -> Result<Response<Bytes>, InvokeError> {
+    if !(200..600).contains(&head.status.as_u16()) {
         return Err(InvokeError::InvalidResponse("its status is not final"));
     }
-    let bytes = |(name, value): (&header::HeaderName, &header::HeaderValue)| name.as_str().len() + value.len();
-    if headers.len() > 100 || headers.iter().map(bytes).sum::<usize>() > 16 * 1024 {
-        let reason = "it has more than 100 headers, or more than 16 KiB of them";
-        return Err(InvokeError::InvalidResponse(reason));
+    let length = header::CONTENT_LENGTH;
+    if matches!(head.status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT) {
+        head.headers.remove(length);
+    } else if method != Method::HEAD && head.status != StatusCode::NOT_MODIFIED {
+        let body = body.filter(|_| !has_open_body);
+        let body = body.ok_or(InvokeError::InvalidResponse("its body is incomplete"))?;
+        let actual = body.len().to_string();
+        if head
+            .headers
+            .get(length)
+            .is_some_and(|length| length.as_bytes() != actual.as_bytes())
+        {
+            return Err(InvokeError::InvalidResponse("its content-length is wrong"));
+        }
+        return Ok(Response::from_parts(head, body));
     }
-    let length = headers.get(header::CONTENT_LENGTH);
-    let has_content = method != Method::HEAD && status != StatusCode::NOT_MODIFIED && status != StatusCode::NO_CONTENT;
-    let actual = response.body().len().to_string();
-    if has_content && length.is_some_and(|length| length.as_bytes() != actual.as_bytes()) {
-        return Err(InvokeError::InvalidResponse("its content-length is wrong"));
+    Ok(Response::from_parts(head, Bytes::new()))
+}
+
+/// The host state of one instance.
+pub struct StoreData {
+    table: ResourceTable,
+    environment: Environment,
+    http: WasiHttpCtx,
+    hooks: Hooks,
+}
+
+struct Environment;
+struct Hooks;
+
+impl StoreData {
+    fn new() -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MAX_RESOURCES);
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(MAX_FIELDS_BYTES);
+        Self {
+            table,
+            environment: Environment,
+            http,
+            hooks: Hooks,
+        }
     }
-    if method == Method::HEAD {
-        response.body_mut().clear();
+}
+
+impl WasiHttpView for StoreData {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView {
+            ctx: &mut self.http,
+            table: &mut self.table,
+            hooks: &mut self.hooks,
+        }
     }
-    Ok(response)
+}
+
+impl WasiHttpHooks for Hooks {
+    /// Enough that no write waits for a reader, which this project does not have.
+    fn p2_outgoing_body_buffer_chunks(&mut self) -> usize {
+        1024
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        64 * 1024
+    }
+
+    fn send_request(
+        &mut self,
+        _request: Request<WasiBody>,
+        _options: Option<RequestOptions>,
+        _io: RequestIo,
+    ) -> Box<dyn Future<Output = SendResult> + Send> {
+        Box::new(async { Err(Error::HttpRequestDenied) })
+    }
+}
+
+type RequestIo = Box<dyn Future<Output = Result<(), Error>> + Send>;
+type SendResult = Result<(Response<WasiBody>, RequestIo), Error>;
+
+impl cli::environment::Host for Environment {
+    fn get_environment(&mut self) -> Result<Vec<(String, String)>> {
+        let names = [GuestEnv::APP_VERSION, GuestEnv::COMMIT_SHA].into_iter();
+        let variable = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        Ok(names.zip(VARIABLES).map(variable).collect())
+    }
+
+    fn get_arguments(&mut self) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    fn initial_cwd(&mut self) -> Result<Option<String>> {
+        Ok(None)
+    }
 }

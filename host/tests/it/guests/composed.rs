@@ -1,9 +1,11 @@
-//! Components of several core modules, as tools for composition make them.
+//! Components of several core modules, as tools for composition make them, and components that do not start.
 
-use std::fs;
+use std::time::Duration;
 
-use crate::support::wait::busy_processors;
-use crate::support::{TestServer, assert_refused, run};
+use status_host::sandbox::{Limits, LoadError};
+
+use super::{LIMITS, get, load_bytes, runtime, sandbox_of};
+use crate::support::component::{HANDLE, component};
 
 const TYPES: &str = r#"
     (import "wasi:http/types@0.2.12" (instance $types
@@ -13,9 +15,9 @@ const TYPES: &str = r#"
     (alias export $types "response-outparam" (type $out))
 "#;
 
-/// A handler that computes until it is stopped.
+/// A handler that returns without a response.
 const MAIN: &str = r#"
-    (core module $main (func (export "handle") (param i32 i32) (loop (br 0))))
+    (core module $main (func (export "handle") (param i32 i32)))
     (core instance $main (instantiate $main))
     (func $handle (param "request" (own $request)) (param "response-out" (own $out))
         (canon lift (core func $main "handle")))
@@ -36,45 +38,84 @@ fn composed(memories: usize, tables: usize, others: usize) -> Vec<u8> {
 }
 
 #[test]
-fn composed_component_is_served_up_to_the_concurrency_limit() {
-    let _busy = busy_processors();
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("composed.wasm");
+fn composed_component_at_the_limits_of_the_pool_runs() {
     // With the main one, 32 core instances.
-    fs::write(&file, composed(8, 16, 7)).unwrap();
-    let server = TestServer::with_options(&format!("--max-concurrency 4 --component {}", file.display()));
-    let spinning = server.occupy_instances(4);
-    server.get("/").assert_problem(503);
-    server.stop_now();
-    drop(spinning);
+    let sandbox = sandbox_of(&composed(8, 16, 7), LIMITS);
+    let error = runtime().block_on(get(&sandbox, "/")).unwrap_err();
+    assert_eq!(error.kind(), Some("no_response"));
 }
 
 #[test]
 fn component_over_a_limit_of_the_pool_is_refused_with_the_number() {
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("composed.wasm");
-    for (component, number) in [
+    let large = format!("(component {TYPES} (core module $m (memory 257)) (core instance (instantiate $m)) {MAIN})");
+    for (component, reason) in [
         (composed(9, 0, 0), "9 Wasm linear memories"),
         (composed(0, 17, 0), "17 tables"),
         (composed(0, 0, 32), "33 core module instances"),
+        (wat::parse_str(large).unwrap(), "at most 16 MiB of memory"),
     ] {
-        fs::write(&file, component).unwrap();
-        let output = run(&["--listen", "127.0.0.1:0", "--component", file.to_str().unwrap()], &[]);
+        let error = load_bytes(&component, LIMITS).err().expect(reason);
         let remedy = "8 memories, 16 tables and 32 core instances";
-        assert_refused(&output, 2, &["does not fit the instance pool", number, remedy]);
+        assert!(matches!(error, LoadError::Pool(..)), "{error}");
+        assert!(
+            error.to_string().contains(reason) && error.to_string().contains(remedy),
+            "{error}"
+        );
     }
 }
 
 #[test]
-fn memories_of_an_instance_share_the_limit() {
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("composed.wasm");
-    fs::write(&file, composed(8, 0, 0)).unwrap();
-    let options = ["--listen", "127.0.0.1:0", "--max-memory", "448KiB", "--component"];
-    let output = run(&[&options[..], &[file.to_str().unwrap()]].concat(), &[]);
-    assert_refused(
-        &output,
-        2,
-        &["its memory would grow to 524288 bytes, more than 458752 (--max-memory)"],
+fn component_that_exceeds_a_limit_at_start_fails() {
+    let module = |definitions| {
+        component(&format!(
+            "(module (memory (export \"memory\") {definitions} ({HANDLE}))"
+        ))
+    };
+    for (component, reason) in [
+        (
+            composed(8, 0, 0),
+            "its memory would grow to 524288 bytes, more than 458752 (--max-memory)",
+        ),
+        (
+            module("1) (table 10001 funcref)"),
+            "its tables would grow to 10001 elements",
+        ),
+        (
+            module("1) (table 5001 funcref) (table 5000 funcref)"),
+            "its tables would grow to 10001 elements",
+        ),
+        (
+            module("1) (func $start (loop (br 0))) (start $start)"),
+            "did not end within 200 ms",
+        ),
+        (
+            module("1) (func $start unreachable) (start $start)"),
+            "wasm `unreachable` instruction executed",
+        ),
+    ] {
+        let (memory, timeout) = (448 * 1024, Duration::from_millis(200));
+        let sandbox = sandbox_of(
+            &component,
+            Limits {
+                memory,
+                timeout,
+                ..LIMITS
+            },
+        );
+        sandbox.spawn_epoch_thread().unwrap();
+        let error = runtime().block_on(sandbox.warm_up()).expect_err(reason);
+        assert!(error.to_string().contains(reason), "{error}");
+    }
+}
+
+#[test]
+fn table_that_grows_over_the_limit_ends_the_guest() {
+    let grow = "(loop (br_if 0 (i32.ge_s (table.grow (ref.null func) (i32.const 100)) (i32.const 0))))";
+    let module = format!("(module (memory (export \"memory\") 1) (table 1 funcref) ({HANDLE} {grow}))");
+    let error = runtime().block_on(get(&sandbox_of(&component(&module), LIMITS), "/"));
+    let error = error.unwrap_err().to_string();
+    assert!(
+        error.contains("its tables would grow to 10001 elements, more than 10000"),
+        "{error}"
     );
 }

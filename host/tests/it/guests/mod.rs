@@ -1,139 +1,172 @@
-//! Hostile guests: each failure becomes a response, and affects nobody else.
+//! Hostile guests: each failure becomes an error, and affects nobody else. Most run in this process, on the library.
 
+mod calls;
 mod composed;
-mod hostile;
-mod limits;
+mod concurrency;
+mod heap;
+mod memory;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::path::Path;
+use std::sync::LazyLock;
+use std::time::Duration;
 
-use crate::support::wait::busy_processors;
-use crate::support::{TestServer, connect, eventually, get_keep_alive};
+use bytes::Bytes;
+use http::{Request, Response};
+use status_host::sandbox::{self, GuestEnv, InvokeError, Limits, LoadError, LoadedComponent, Sandbox};
+use tokio::runtime::{Builder, Runtime};
 
-/// A path of the probe, the status of the response, the kind of the failure in the metrics, and the reason in the log.
-type Failure = (&'static str, u16, &'static str, &'static str);
+use crate::support::component::component;
+use crate::support::{TestServer, status_host_after};
+
+/// Limits that no test reaches, unless it sets one.
+pub const LIMITS: Limits = Limits {
+    timeout: Duration::from_mins(2),
+    memory: 8 * 1024 * 1024,
+    running: 64,
+    waiting: 64,
+};
+
+/// The values of the guest environment.
+pub const VARIABLES: [&str; 2] = ["1.2.3", "0123abcd"];
+
+pub fn environment() -> GuestEnv {
+    let [version, commit] = VARIABLES.map(ToOwned::to_owned);
+    GuestEnv::new(version, commit)
+}
+
+/// Loads a portable component.
+pub fn load_bytes(component: &[u8], limits: Limits) -> Result<LoadedComponent, LoadError> {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), component).unwrap();
+    sandbox::load(&sandbox::engine(limits.running).unwrap(), Some(file.path()))
+}
+
+/// A sandbox for the component in `file`, or for the embedded one.
+#[track_caller]
+pub fn sandbox(file: Option<&Path>, limits: Limits) -> Sandbox {
+    let engine = sandbox::engine(limits.running).unwrap();
+    Sandbox::new(&sandbox::load(&engine, file).unwrap(), environment(), limits).unwrap()
+}
+
+/// A sandbox for a portable component.
+#[track_caller]
+pub fn sandbox_of(component: &[u8], limits: Limits) -> Sandbox {
+    Sandbox::new(&load_bytes(component, limits).unwrap(), environment(), limits).unwrap()
+}
+
+/// A sandbox for the probe, with the thread that ends slices.
+#[track_caller]
+fn probe(limits: Limits) -> Sandbox {
+    let probe = sandbox(Some(Path::new(probe_artifact::PATH)), limits);
+    probe.spawn_epoch_thread().unwrap();
+    probe
+}
+
+/// A runtime with one thread, so that a guest that does not yield blocks all others.
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_time().build().unwrap()
+}
+
+async fn get(sandbox: &Sandbox, path: &str) -> Result<Response<Bytes>, InvokeError> {
+    let request = Request::builder().uri(path).header("host", "a").body(Bytes::new());
+    sandbox.invoke(request.unwrap()).await.result
+}
+
+/// Imports of the modules below. The result of a call that returns through memory is at 1024.
+const IMPORTS: &str = r#"
+    (import "wasi:http/types@0.2.12" "[static]fields.from-list" (func $from-list (param i32 i32 i32)))
+    (import "wasi:http/types@0.2.12" "[constructor]fields" (func $fields (result i32)))
+    (import "wasi:http/types@0.2.12" "[method]fields.delete" (func $delete (param i32 i32 i32 i32)))
+    (import "wasi:http/types@0.2.12" "[constructor]outgoing-response" (func $response (param i32) (result i32)))
+    (import "wasi:http/types@0.2.12" "[method]outgoing-response.body" (func $body (param i32 i32)))
+    (import "wasi:http/types@0.2.12" "[method]outgoing-body.write" (func $write (param i32 i32)))
+    (import "wasi:io/streams@0.2.12" "[method]output-stream.write" (func $write-bytes (param i32 i32 i32 i32)))
+"#;
+
+/// A component with these definitions, and four pages of memory.
+fn hostile(definitions: &str) -> Vec<u8> {
+    let memory = r#"(memory (export "memory") 4)
+        (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 2048))"#;
+    component(&format!("(module {IMPORTS} {memory} {definitions})"))
+}
+
+/// A path of the probe, the kind of the failure in the metrics, and the reason in the log.
+type Failure = (&'static str, &'static str, &'static str);
 
 /// Guests that fail, however long they may run.
 #[rustfmt::skip]
-const FAILURES: [Failure; 22] = [
-    ("/allocate", 500, "memory", "more than 4194304 (--max-memory)"),
-    ("/recurse", 500, "trap", "call stack exhausted"),
-    ("/leak", 500, "limit", "it would hold more than 1000 resources"),
-    ("/trap", 500, "trap", "wasm `unreachable` instruction executed"),
-    ("/trap-after-response", 500, "trap", "wasm `unreachable` instruction executed"),
-    ("/answer-twice", 500, "trap", "unknown handle index"),
-    ("/long-write", 500, "trap", "a write of 4097 bytes, where 4096 are permitted"),
-    ("/long-call", 500, "trap", "fuel allocated for hostcalls has been exhausted"),
-    ("/thousand-headers", 500, "limit", "a list of headers would have more than 131072 bytes"),
-    ("/hundred-and-one-headers", 502, "invalid_response", "it has more than 100 headers"),
-    ("/silent", 502, "no_response", "returned without a response"),
-    ("/error", 502, "error", "as asked"),
-    ("/long-error", 502, "error", "xxxxxxxx"),
-    ("/early-hints", 502, "invalid_response", "its status is not final"),
-    ("/status-600", 502, "invalid_response", "its status is not final"),
-    ("/unfinished-body", 502, "invalid_response", "its body was not finished"),
-    ("/dropped-body", 502, "invalid_response", "its body is incomplete"),
-    ("/short-body", 502, "invalid_response", "its body is incomplete"),
-    ("/lying-length", 502, "invalid_response", "its body was not finished"),
-    ("/no-body-but-length", 502, "invalid_response", "its content-length is wrong"),
-    ("/over-a-mebibyte", 502, "invalid_response", "larger than 1048576 bytes"),
-    ("/gigabyte", 502, "invalid_response", "larger than 1048576 bytes"),
+const FAILURES: [Failure; 12] = [
+    ("/allocate", "memory", "more than 8388608 (--max-memory)"),
+    ("/recurse", "trap", "call stack exhausted"),
+    ("/leak", "limit", "it would hold more than 100 resources"),
+    ("/trap", "trap", "wasm `unreachable` instruction executed"),
+    ("/trap-after-response", "trap", "wasm `unreachable` instruction executed"),
+    ("/answer-twice", "trap", "unknown handle index"),
+    ("/long-call", "trap", "fuel allocated for hostcalls has been exhausted"),
+    ("/gigabyte", "limit", "its response bodies would have more than 1048576 bytes"),
+    ("/silent", "no_response", "returned without a response"),
+    ("/error", "error", "as asked"),
+    ("/long-error", "error", "xxxxxxxx"),
+    ("/short-body", "invalid_response", "its body is incomplete"),
 ];
 
-/// Guests that reach a request timeout of 200 ms.
-#[rustfmt::skip]
+/// Guests that end only at their deadline.
 const TIMEOUTS: [Failure; 2] = [
-    ("/spin", 504, "timeout", "did not end within 200 ms (--request-timeout)"),
-    ("/answer-then-spin", 504, "timeout", "did not end within 200 ms"),
+    ("/spin", "timeout", "did not end within 200 ms (--request-timeout)"),
+    ("/answer-then-spin", "timeout", "did not end within 200 ms"),
 ];
 
-const MAX_MEMORY: &str = "--max-memory 4MiB";
+/// The probe, for tests that need no particular limits: compiling it takes longer than such a test.
+static PROBE: LazyLock<Sandbox> = LazyLock::new(|| probe(LIMITS));
 
-/// Checks how `server` responds to each failure, counts it and logs it.
 #[track_caller]
-fn assert_failures(server: TestServer, failures: &[Failure], after_each: impl Fn(&TestServer)) {
-    for (path, status, ..) in failures {
-        server.get(path).assert_problem(*status);
-        after_each(&server);
-    }
-    let metrics = server.metrics();
-    for (.., kind, _) in failures {
-        let count = failures.iter().filter(|(.., other, _)| other == kind).count();
-        let series = format!("status_host_guest_failures_total{{kind=\"{kind}\"}}");
-        assert_eq!(metrics.count(&series), count as u64, "{kind}");
-    }
-    let log = server.stop();
-    let errors: Vec<_> = log.iter().filter(|line| line["severity"] == "ERROR").collect();
-    assert_eq!(errors.len(), failures.len(), "{errors:?}");
-    for ((path, .., reason), line) in failures.iter().zip(errors) {
-        let error = line["error"].as_str().unwrap();
-        assert!(error.contains(reason) && !error.contains('\n'), "{path}: {error}");
-        assert!(error.len() <= 1024, "{path}: {} bytes", error.len());
-    }
+fn assert_fails(result: &Result<Response<Bytes>, InvokeError>, (path, kind, reason): Failure) {
+    let error = result.as_ref().expect_err(path);
+    assert_eq!(error.kind(), Some(kind), "{path}: {error}");
+    assert!(error.to_string().contains(reason), "{path}: {error}");
 }
 
 #[test]
-fn failing_guest_gets_an_error_response() {
-    assert_failures(TestServer::probe(MAX_MEMORY), &FAILURES, |server| {
-        server.get("/count").assert_is(200, "1");
+fn failing_guest_affects_no_other() {
+    runtime().block_on(async {
+        for failure in FAILURES {
+            let (failed, other) = tokio::join!(get(&PROBE, failure.0), get(&PROBE, "/count"));
+            assert_fails(&failed, failure);
+            // An instance that is used again counts to 2.
+            assert_eq!(other.unwrap().body(), "1");
+        }
     });
 }
 
 #[test]
-fn computing_guest_reaches_the_request_timeout() {
-    let _busy = busy_processors();
-    // With one instance, the second guest runs only if the first has been stopped.
-    let server = TestServer::probe("--max-concurrency 1 --request-timeout 200ms");
-    assert_failures(server, &TIMEOUTS, |_| ());
+fn computing_guest_reaches_its_deadline() {
+    let timeout = Duration::from_millis(200);
+    let probe = probe(Limits { timeout, ..LIMITS });
+    for failure in TIMEOUTS {
+        assert_fails(&runtime().block_on(get(&probe, failure.0)), failure);
+    }
 }
 
 #[test]
-fn failing_guest_does_not_affect_others() {
-    let server = TestServer::probe(MAX_MEMORY);
-    let (address, done) = (server.address, AtomicBool::new(false));
-    let neighbour = || {
-        let mut stream = connect(address);
-        loop {
-            get_keep_alive(&mut stream, "/count").assert_is(200, "1");
-            if done.load(Ordering::Relaxed) {
-                return;
-            }
+fn ten_thousand_requests_share_no_instance() {
+    runtime().block_on(async {
+        for _ in 0..10_000 {
+            assert_eq!(get(&PROBE, "/count").await.unwrap().body(), "1");
         }
-    };
-    thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(neighbour);
-        }
-        let failing = FAILURES
-            .iter()
-            .map(|(path, status, ..)| scope.spawn(|| server.get(path).assert_problem(*status)));
-        let failing: Vec<_> = failing.collect();
-        let responses: Vec<_> = failing.into_iter().map(thread::ScopedJoinHandle::join).collect();
-        done.store(true, Ordering::Relaxed);
-        assert!(responses.iter().all(Result::is_ok));
     });
 }
 
 #[test]
-fn memory_of_failed_guests_is_released() {
-    /// Memory that an allocator may keep, in bytes.
-    const SLACK: u64 = 1024 * 1024;
-    let _busy = busy_processors();
-    let server = TestServer::probe("--max-memory 4MiB --request-timeout 200ms");
-    let run_all = || {
-        for (path, ..) in FAILURES.iter().chain(&TIMEOUTS) {
-            server.get(path);
-        }
-    };
-    eventually("resident memory stops growing", || {
-        let before = server.resident_bytes();
-        (0..3).for_each(|_| run_all());
-        (server.resident_bytes() < before + SLACK).then_some(())
-    });
+fn guest_environment_has_two_variables() {
+    let response = runtime().block_on(get(&PROBE, "/environment"));
+    assert_eq!(response.unwrap().body(), "APP_VERSION=1.2.3\nCOMMIT_SHA=0123abcd\n");
 }
 
 #[test]
-fn forbidden_headers_are_rejected() {
-    let server = TestServer::probe("");
-    server.get("/forbidden-headers").assert_is(200, "0 false");
+fn deep_recursion_with_small_stacks_of_the_host_gets_500() {
+    let options = format!("--component {}", probe_artifact::PATH);
+    let mut command = status_host_after("ulimit -s 256;", &options);
+    let server = TestServer::spawn(command.env("RUST_MIN_STACK", "131072"));
+    server.get("/recurse").assert_problem(500);
+    server.get("/count").assert_is(200, "1");
 }

@@ -18,23 +18,27 @@ pub fn connect(address: SocketAddr) -> TcpStream {
 /// Reads until the server closes the connection, with or without a reset.
 #[track_caller]
 pub fn read_to_close(stream: &mut TcpStream) -> Vec<u8> {
-    let (mut received, mut chunk) = (Vec::new(), [0; 4096]);
-    loop {
-        match stream.read(&mut chunk) {
-            Ok(0) => return received,
-            Ok(read) => received.extend_from_slice(&chunk[..read]),
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => return received,
-            Err(error) => panic!("{error} after {:?}", String::from_utf8_lossy(&received)),
+    let mut received = Vec::new();
+    match stream.read_to_end(&mut received) {
+        Err(error) if error.kind() != ErrorKind::ConnectionReset => {
+            panic!("{error} after {:?}", String::from_utf8_lossy(&received))
         }
+        _ => received,
     }
 }
 
-/// Sends `bytes` on a new connection and reads one response, up to the end of the connection.
+/// Sends `bytes` and reads one response, up to the end of the connection.
+#[track_caller]
+pub fn finish(mut stream: TcpStream, bytes: impl AsRef<[u8]>) -> Response {
+    stream.write_all(bytes.as_ref()).unwrap();
+    let received = read_to_close(&mut stream);
+    Response::try_parse(&received).unwrap_or_else(|| panic!("no response: {:?}", String::from_utf8_lossy(&received)))
+}
+
+/// As [`finish`], on a new connection.
 #[track_caller]
 pub fn send(address: SocketAddr, bytes: impl AsRef<[u8]>) -> Response {
-    let mut stream = connect(address);
-    stream.write_all(bytes.as_ref()).unwrap();
-    Response::parse(&read_to_close(&mut stream))
+    finish(connect(address), bytes)
 }
 
 /// As [`send`]; `None` if the server closes the connection without a response.
@@ -57,15 +61,13 @@ pub fn try_get_keep_alive(stream: &mut TcpStream, target: &str) -> io::Result<Re
     let (mut received, mut chunk) = (Vec::new(), [0; 4096]);
     loop {
         let read = stream.read(&mut chunk)?;
-        if read == 0 {
-            let received = String::from_utf8_lossy(&received);
-            return Err(io::Error::other(format!("closed after {received:?}")));
-        }
         received.extend_from_slice(&chunk[..read]);
-        if let Some(response) = Response::try_parse(&received)
-            && response.body.len() >= response.header("content-length").parse().unwrap()
-        {
-            return Ok(response);
+        match Response::try_parse(&received) {
+            Some(response) if response.body.len().to_string() == response.header("content-length") => {
+                return Ok(response);
+            }
+            _ if read == 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => {}
         }
     }
 }
@@ -79,25 +81,18 @@ pub struct Response {
 }
 
 impl Response {
-    #[track_caller]
-    pub fn parse(bytes: &[u8]) -> Self {
-        Self::try_parse(bytes).unwrap_or_else(|| panic!("no response: {:?}", String::from_utf8_lossy(bytes)))
-    }
-
     /// The response, once its head is complete. Everything after the head is its body.
     pub fn try_parse(bytes: &[u8]) -> Option<Self> {
         let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
         let head = std::str::from_utf8(&bytes[..end]).unwrap();
         let mut lines = head.split("\r\n");
-        let status = lines.next().unwrap().split(' ').nth(1).unwrap();
+        let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
         let headers = lines.map(|line| line.split_once(": ").unwrap());
-        Some(Self {
-            status: status.parse().unwrap(),
-            headers: headers
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .collect(),
-            body: bytes[end + 4..].to_vec(),
-        })
+        let headers = headers
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        let body = bytes[end + 4..].to_vec();
+        Some(Self { status, headers, body })
     }
 
     /// The value of a header that must occur exactly once.
@@ -135,15 +130,8 @@ impl Response {
         self.assert_common_headers();
         let problem = self.json();
         assert_eq!(problem["status"], status);
-        assert!(!problem["title"].as_str().unwrap().is_empty());
-        assert!(!problem["detail"].as_str().unwrap().is_empty());
-    }
-
-    /// As [`Response::assert_problem`], and the server closes the connection.
-    #[track_caller]
-    pub fn assert_problem_and_close(&self, status: u16) {
-        self.assert_problem(status);
-        assert_eq!(self.header("connection"), "close");
+        let is_text = |name| problem[name].as_str().is_some_and(|text| !text.is_empty());
+        assert!(is_text("title") && is_text("detail"), "{problem}");
     }
 
     /// Checks the headers of every response.

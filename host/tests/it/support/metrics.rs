@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::{TestServer, eventually, send};
 
-/// A text exposition.
+/// An exposition.
 pub struct Metrics(pub String);
 
 impl Metrics {
@@ -47,17 +47,12 @@ impl TestServer {
         Metrics::scrape(self.admin.unwrap())
     }
 
-    /// Reads the metrics until `condition` holds: the server may count an event after the client has seen it.
-    #[track_caller]
-    pub fn metrics_until(&self, what: &str, condition: impl Fn(&Metrics) -> bool) -> Metrics {
-        eventually(what, || Some(self.metrics()).filter(|metrics| condition(metrics)))
-    }
-
-    /// Reads the metrics until `series` has the value `expected`.
+    /// Reads the metrics until `series` has the value `expected`: the server may count an event after the client has
+    /// seen it.
     #[track_caller]
     pub fn wait_for_metric(&self, series: &str, expected: u64) -> Metrics {
-        self.metrics_until(&format!("{series} is {expected}"), |metrics| {
-            metrics.count(series) == expected
+        eventually(&format!("{series} is {expected}"), || {
+            Some(self.metrics()).filter(|metrics| metrics.count(series) == expected)
         })
     }
 }

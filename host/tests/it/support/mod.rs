@@ -10,10 +10,9 @@ pub mod seccomp;
 pub mod server;
 pub mod wait;
 
-pub use client::{Response, connect, get_keep_alive, read_to_close, send, try_get_keep_alive, try_send};
+pub use client::{Response, connect, finish, get_keep_alive, read_to_close, send, try_get_keep_alive, try_send};
 pub use command::{
-    COMMIT, VERSION, assert_refused, free_addr, portable_component, run, status_host, status_host_after, with_fd_limit,
-    with_inherited_socket,
+    COMMIT, VERSION, assert_refused, free_addr, run, status_host, status_host_after, with_inherited_socket,
 };
 pub use process::Process;
 pub use server::TestServer;

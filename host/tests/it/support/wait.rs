@@ -26,7 +26,7 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     eventually(what, || condition().then_some(()));
 }
 
-/// Held by each test whose guests use all processors, so that only one of them slows down the others.
+/// Held by a test whose guests use all processors, so that only one of them slows down the others.
 pub fn busy_processors() -> MutexGuard<'static, ()> {
     static LOCK: Mutex<()> = Mutex::new(());
     LOCK.lock().unwrap_or_else(PoisonError::into_inner)

@@ -39,7 +39,6 @@ struct Probe;
 static REQUESTS: AtomicU32 = AtomicU32::new(0);
 
 impl Guest for Probe {
-    #[allow(clippy::too_many_lines, reason = "one line per behaviour")]
     fn handle(request: IncomingRequest, out: ResponseOutparam) {
         let target = request.path_with_query().unwrap_or_default();
         match target.as_str() {
@@ -49,17 +48,6 @@ impl Guest for Probe {
             "/trap-after-response" => {
                 respond(out, &[], "must not reach the client");
                 panic!("requested by the test")
-            }
-            "/long-write" => {
-                let head = head(200, &[]);
-                let body = head.body().unwrap();
-                let stream = body.write().unwrap();
-                stream.blocking_write_and_flush(&[b'x'; 4097]).unwrap();
-            }
-            "/wait-for-body" => {
-                let body = request.consume().unwrap();
-                let read = body.stream().unwrap().blocking_read(1).unwrap();
-                respond(out, &[], std::str::from_utf8(&read).unwrap());
             }
             "/spin" => spin(),
             "/answer-then-spin" => {
@@ -72,9 +60,6 @@ impl Guest for Probe {
             "/leak" => loop {
                 std::mem::forget(Fields::new());
             },
-            "/forbidden-headers" => forbidden_headers(out),
-            "/thousand-headers" => many_headers(out, 1_000),
-            "/hundred-and-one-headers" => many_headers(out, 101),
             "/gigabyte" => gigabyte(out),
             "/long-call" => {
                 let _ = Fields::from_list(&[("a".to_owned(), vec![b'x'; 2 * 1024 * 1024 + 1])]);
@@ -85,16 +70,8 @@ impl Guest for Probe {
                 let message = "x".repeat(100 * 1024);
                 ResponseOutparam::set(out, Err(ErrorCode::InternalError(Some(message))));
             }
-            "/early-hints" => ResponseOutparam::set(out, Ok(head(103, &[]))),
-            "/status-600" => ResponseOutparam::set(out, Ok(head(600, &[]))),
-            "/no-content" => ResponseOutparam::set(out, Ok(head(204, &[]))),
-            "/unfinished-body" => std::mem::forget(start_response(out, &[], "half")),
-            "/dropped-body" => drop(start_response(out, &[], "half")),
             "/short-body" => drop(start_response(out, &[("content-length", "8")], "half")),
-            "/lying-length" => std::mem::forget(start_response(out, &[("content-length", "8")], "half")),
-            "/no-body-but-length" => ResponseOutparam::set(out, Ok(head(200, &[("content-length", "8")]))),
             "/mebibyte" => respond(out, &[], &"x".repeat(1024 * 1024)),
-            "/over-a-mebibyte" => respond(out, &[], &"x".repeat(1024 * 1024 + 1)),
             target => match target.strip_prefix("/script/") {
                 Some(script) => script::run(script, request, out),
                 None => respond(out, &[], target),
@@ -126,31 +103,16 @@ fn recurse(depth: u64) -> u64 {
 
 fn set_response_twice(out: ResponseOutparam) {
     let handle = out.handle();
-    ResponseOutparam::set(out, Ok(head(200, &[])));
+    ResponseOutparam::set(out, Ok(head(&[])));
     #[expect(unsafe_code, reason = "the host must detect the second use of a handle")]
     // SAFETY: the host looks up every handle, and traps on this one.
     let again = unsafe { ResponseOutparam::from_handle(handle) };
-    ResponseOutparam::set(again, Ok(head(200, &[])));
-}
-
-/// Reports how many forbidden header names the host accepts, and whether it accepts a line break in a value.
-fn forbidden_headers(out: ResponseOutparam) {
-    let forbidden = ["connection", "transfer-encoding", "upgrade", "keep-alive", "host"];
-    let is_accepted = |name: &&str| Fields::from_list(&[((*name).to_owned(), b"close".to_vec())]).is_ok();
-    let accepted = forbidden.iter().filter(|name| is_accepted(name)).count();
-    let split = Fields::from_list(&[("a".to_owned(), b"b\r\nc: d".to_vec())]).is_ok();
-    respond(out, &[], &format!("{accepted} {split}"));
-}
-
-fn many_headers(out: ResponseOutparam, count: usize) {
-    let headers: Vec<_> = (0..count).map(|n| (format!("x-{n}"), b"y".to_vec())).collect();
-    let head = OutgoingResponse::new(Fields::from_list(&headers).unwrap());
-    ResponseOutparam::set(out, Ok(head));
+    ResponseOutparam::set(again, Ok(head(&[])));
 }
 
 /// Keeps writing after the host reports an error.
 fn gigabyte(out: ResponseOutparam) {
-    let head = head(200, &[]);
+    let head = head(&[]);
     let body = head.body().unwrap();
     ResponseOutparam::set(out, Ok(head));
     let stream = body.write().unwrap();
@@ -172,19 +134,15 @@ fn environment() -> String {
     variables.chain(arguments).chain(directory).collect()
 }
 
-fn head(status: u16, headers: &[(&str, &str)]) -> OutgoingResponse {
-    let headers: Vec<_> = headers
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()))
-        .collect();
-    let head = OutgoingResponse::new(Fields::from_list(&headers).unwrap());
-    head.set_status_code(status).unwrap();
-    head
+fn head(headers: &[(&str, &str)]) -> OutgoingResponse {
+    let header = |(name, value): &(&str, &str)| ((*name).to_owned(), value.as_bytes().to_vec());
+    let headers: Vec<_> = headers.iter().map(header).collect();
+    OutgoingResponse::new(Fields::from_list(&headers).unwrap())
 }
 
 /// Sets the response and writes `content` until the host reports an error.
 fn start_response(out: ResponseOutparam, headers: &[(&str, &str)], content: &str) -> OutgoingBody {
-    let head = head(200, headers);
+    let head = head(headers);
     let body = head.body().unwrap();
     ResponseOutparam::set(out, Ok(head));
     let stream = body.write().unwrap();
