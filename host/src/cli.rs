@@ -172,7 +172,7 @@ pub(crate) struct LimitArgs {
     pub(crate) max_memory: usize,
 
     /// Requests that may wait for an instance; further ones get 503
-    #[arg(long, env, value_name = "COUNT", default_value_t = 64,
+    #[arg(long, env, value_name = "COUNT", default_value_t = 1024,
         value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub(crate) max_concurrency: u32,
 

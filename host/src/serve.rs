@@ -2,7 +2,7 @@
 
 use std::env;
 use std::io::{self, IsTerminal};
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::thread;
 
 use prometheus_client::registry::Registry;
@@ -119,9 +119,11 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Error> {
     sandbox
         .spawn_epoch_thread()
         .map_err(Error::os("start the epoch thread", THREADS))?;
-    let runtime = match workers {
-        1 => main_thread,
-        _ => runtime(workers.into()).map_err(Error::os("start the worker threads", THREADS))?,
+    let runtime = if workers == 1 {
+        main_thread
+    } else {
+        let runtime = check_threads(workers).and_then(|()| runtime(workers.into()));
+        runtime.map_err(Error::os("start the worker threads", THREADS))?
     };
 
     let served = runtime.block_on(async {
@@ -157,6 +159,16 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Error> {
     // Writes the events that are queued.
     drop(log);
     served
+}
+
+/// Checks that so many threads can be started: tokio panics if one of its own cannot.
+fn check_threads(count: u16) -> io::Result<()> {
+    let all_started = RwLock::new(());
+    thread::scope(|scope| {
+        let _wait = all_started.write();
+        let start = |_| thread::Builder::new().spawn_scoped(scope, || drop(all_started.read()));
+        (0..count).try_for_each(|number| start(number).map(drop))
+    })
 }
 
 /// One worker is the main thread, which would otherwise only wait.

@@ -15,6 +15,10 @@ use wasmtime::{Engine, Result, Store, UpdateDeadline, bail};
 /// The time between ticks, and so the length of a slice. A usual request takes some ten microseconds.
 const TICK: Duration = Duration::from_millis(2);
 
+/// Ticks of the first slice. A usual guest has to end within it, even if its thread is preempted: one that yields keeps
+/// its place among the running guests until all other tasks have run.
+const FIRST_SLICE_TICKS: u64 = 5;
+
 /// Ticks without a guest after which the thread parks. Waking it costs more than a usual request.
 const IDLE_TICKS: u32 = 50;
 
@@ -118,9 +122,9 @@ impl Drop for Deadline {
     }
 }
 
-/// Makes the guest yield at each tick. The executor then polls sockets, and other guests run.
+/// Makes the guest yield after its first slice, then at each tick. The executor then polls sockets, and other guests run.
 pub(super) fn yield_at_ticks<T>(store: &mut Store<T>) {
-    store.set_epoch_deadline(1);
+    store.set_epoch_deadline(FIRST_SLICE_TICKS);
     store.epoch_deadline_callback(|_| Ok(UpdateDeadline::YieldCustom(1, Box::pin(yield_now()))));
 }
 

@@ -86,7 +86,7 @@ fn kept_connection(address: SocketAddr, done: &AtomicBool) {
 #[test]
 fn requests_in_the_backlog_are_answered_during_the_drain() {
     const CLIENTS: usize = 400;
-    let server = TestServer::with_options(&format!("--max-concurrency {CLIENTS}"));
+    let server = TestServer::start();
     let mut clients: Vec<_> = (0..CLIENTS).map(|_| server.connect()).collect();
     for stream in &mut clients {
         stream.write_all(b"GET /status HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
