@@ -23,6 +23,7 @@ COPY Cargo.lock Cargo.toml Makefile VERSION.txt deny.toml rust-toolchain.toml ru
 COPY bench /bench
 COPY ci/build-binary ci/run-parts ci/tools.txt /ci/
 COPY component /component
+COPY deploy/kubernetes/deployment.yaml /deploy/kubernetes/
 COPY docs/configuration.md /docs/
 COPY host /host
 COPY wit /wit
