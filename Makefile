@@ -50,6 +50,7 @@ lint: toolchain ## Check format and lints
 	cargo clippy --locked --workspace --all-targets --features stock-runtime,ops,load -- --deny warnings
 
 coverage: tools ## Run the tests; require coverage of 100 % of the lines of the component and 97 % of the host
+	cargo llvm-cov clean --workspace # a report would include binaries of other sources in the cache
 	cargo llvm-cov --locked $(PACKAGES) --no-report
 	cargo llvm-cov report --show-missing-lines --fail-under-lines 100 \
 		--ignore-filename-regex '/host/|/component/(tests|standalone)/|/bindings\.rs$$'
