@@ -1,7 +1,6 @@
 //! A component and a request on both implementations.
 
 use std::fmt::Write;
-use std::path::Path;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
@@ -11,7 +10,7 @@ use tokio::runtime::{Builder, Runtime};
 use wasmtime::component::Component;
 
 use super::stock::Stock;
-use crate::guests::{LIMITS, sandbox, sandbox_of};
+use crate::guests::{LIMITS, sandbox_of};
 
 /// A component on both implementations.
 pub struct Pair {
@@ -21,15 +20,9 @@ pub struct Pair {
 }
 
 /// The probe. It is shared, since compiling it takes longer than a test.
-pub static PROBE: LazyLock<Pair> = LazyLock::new(|| Pair::of_file(Path::new(probe_artifact::PATH)));
+pub static PROBE: LazyLock<Pair> = LazyLock::new(|| Pair::of_bytes(&std::fs::read(probe_artifact::PATH).unwrap()));
 
 impl Pair {
-    /// The portable component in `file`.
-    #[track_caller]
-    pub fn of_file(file: &Path) -> Self {
-        Self::new(sandbox(Some(file), LIMITS), &std::fs::read(file).unwrap())
-    }
-
     /// A portable component.
     #[track_caller]
     pub fn of_bytes(component: &[u8]) -> Self {

@@ -1,13 +1,15 @@
-//! One request through one instance, on `wasmtime-wasi-http`, with the limits of this project.
+//! One request through one instance, on `wasmtime-wasi-http`.
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
-use status_host::sandbox::{GuestEnv, InvokeError, LimitExceeded};
+use status_host::sandbox::{GuestEnv, InvokeError};
 use tokio::sync::oneshot;
-use wasmtime::component::{Component, HasSelf, Linker, ResourceTable, ResourceTableError};
+use wasmtime::component::{Component, HasSelf, Linker, ResourceTable};
 use wasmtime::{Engine, Result, Store};
+use wasmtime_wasi::cli::{WasiCli, WasiCliView};
 use wasmtime_wasi::p2::bindings::{cli, io};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 use wasmtime_wasi_http::p2::bindings::{LinkOptions, ProxyPre, http as bindings};
 use wasmtime_wasi_http::p2::body::{HostOutgoingBody, HyperOutgoingBody};
@@ -16,11 +18,6 @@ use wasmtime_wasi_http::{
 };
 
 use crate::guests::VARIABLES;
-
-/// The limits of `sandbox::limits`.
-const MAX_RESOURCES: usize = 100;
-const MAX_FIELDS_BYTES: usize = 16 * 1024;
-const HOSTCALL_FUEL: usize = 128 * 1024;
 
 /// A component on the stock implementation.
 pub struct Stock(ProxyPre<StoreData>);
@@ -31,7 +28,7 @@ impl Stock {
     pub fn new(engine: &Engine, component: &Component) -> Self {
         let mut linker = Linker::<StoreData>::new(engine);
         let options = LinkOptions::default();
-        cli::environment::add_to_linker::<_, HasSelf<Environment>>(&mut linker, |data| &mut data.environment).unwrap();
+        cli::environment::add_to_linker::<_, WasiCli>(&mut linker, StoreData::cli).unwrap();
         bindings::types::add_to_linker::<_, WasiHttp>(&mut linker, &(&options).into(), StoreData::http).unwrap();
         io::error::add_to_linker::<_, HasSelf<ResourceTable>>(&mut linker, |data| &mut data.table).unwrap();
         io::poll::add_to_linker::<_, HasSelf<ResourceTable>>(&mut linker, |data| &mut data.table).unwrap();
@@ -50,25 +47,20 @@ impl Stock {
     /// Returns whether the guest neither finished nor dropped a body.
     async fn run(&self, request: Request<Bytes>, sender: oneshot::Sender<Sent>) -> Result<bool, InvokeError> {
         let mut store = Store::new(self.0.engine(), StoreData::new());
-        store.set_hostcall_fuel(HOSTCALL_FUEL);
         store.set_epoch_deadline(u64::MAX / 2);
         let request =
             request.map(|body| Full::new(body).map_err(|never| -> wasmtime_wasi_http::Error { match never {} }));
         let mut http = store.data_mut().http();
         let request = http.new_incoming_request(Scheme::Http, request).unwrap();
         let out = http.new_response_outparam(sender).unwrap();
-        let instance = self.0.instantiate_async(&mut store).await.map_err(failure)?;
+        let instance = self.0.instantiate_async(&mut store).await.map_err(InvokeError::Trap)?;
         let handler = instance.wasi_http_incoming_handler();
-        handler.call_handle(&mut store, request, out).await.map_err(failure)?;
+        handler
+            .call_handle(&mut store, request, out)
+            .await
+            .map_err(InvokeError::Trap)?;
         let mut resources = store.data_mut().table.iter_mut();
         Ok(resources.any(|resource| resource.is::<HostOutgoingBody>()))
-    }
-}
-
-fn failure(error: wasmtime::Error) -> InvokeError {
-    match error.downcast_ref() {
-        Some(ResourceTableError::Full) => InvokeError::Limit(LimitExceeded::Resources),
-        _ => InvokeError::Trap(error),
     }
 }
 
@@ -110,25 +102,31 @@ fn finish(method: &Method, has_open_body: bool, (mut head, body): Received) -> R
 /// The host state of one instance.
 pub struct StoreData {
     table: ResourceTable,
-    environment: Environment,
+    wasi: WasiCtx,
     http: WasiHttpCtx,
     hooks: Hooks,
 }
 
-struct Environment;
 struct Hooks;
 
 impl StoreData {
     fn new() -> Self {
-        let mut table = ResourceTable::new();
-        table.set_max_capacity(MAX_RESOURCES);
-        let mut http = WasiHttpCtx::new();
-        http.set_field_size_limit(MAX_FIELDS_BYTES);
+        let [version, commit] = VARIABLES;
+        let variables = [(GuestEnv::APP_VERSION, version), (GuestEnv::COMMIT_SHA, commit)];
         Self {
-            table,
-            environment: Environment,
-            http,
+            table: ResourceTable::new(),
+            wasi: WasiCtx::builder().envs(&variables).build(),
+            http: WasiHttpCtx::new(),
             hooks: Hooks,
+        }
+    }
+}
+
+impl WasiView for StoreData {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
         }
     }
 }
@@ -165,19 +163,3 @@ impl WasiHttpHooks for Hooks {
 
 type RequestIo = Box<dyn Future<Output = Result<(), Error>> + Send>;
 type SendResult = Result<(Response<WasiBody>, RequestIo), Error>;
-
-impl cli::environment::Host for Environment {
-    fn get_environment(&mut self) -> Result<Vec<(String, String)>> {
-        let names = [GuestEnv::APP_VERSION, GuestEnv::COMMIT_SHA].into_iter();
-        let variable = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-        Ok(names.zip(VARIABLES).map(variable).collect())
-    }
-
-    fn get_arguments(&mut self) -> Result<Vec<String>> {
-        Ok(Vec::new())
-    }
-
-    fn initial_cwd(&mut self) -> Result<Option<String>> {
-        Ok(None)
-    }
-}

@@ -6,13 +6,12 @@ mod concurrency;
 mod heap;
 mod memory;
 
-use std::path::Path;
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use status_host::sandbox::{self, GuestEnv, InvokeError, Limits, LoadError, LoadedComponent, Sandbox};
+use status_host::sandbox::{self, GuestEnv, Invocation, InvokeError, Limits, LoadError, LoadedComponent, Sandbox};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::support::component::component;
@@ -41,13 +40,6 @@ pub fn load_bytes(component: &[u8], limits: Limits) -> Result<LoadedComponent, L
     sandbox::load(&sandbox::engine(limits.running).unwrap(), Some(file.path()))
 }
 
-/// A sandbox for the component in `file`, or for the embedded one.
-#[track_caller]
-pub fn sandbox(file: Option<&Path>, limits: Limits) -> Sandbox {
-    let engine = sandbox::engine(limits.running).unwrap();
-    Sandbox::new(&sandbox::load(&engine, file).unwrap(), environment(), limits).unwrap()
-}
-
 /// A sandbox for a portable component.
 #[track_caller]
 pub fn sandbox_of(component: &[u8], limits: Limits) -> Sandbox {
@@ -57,7 +49,7 @@ pub fn sandbox_of(component: &[u8], limits: Limits) -> Sandbox {
 /// A sandbox for the probe, with the thread that ends slices.
 #[track_caller]
 fn probe(limits: Limits) -> Sandbox {
-    let probe = sandbox(Some(Path::new(probe_artifact::PATH)), limits);
+    let probe = sandbox_of(&std::fs::read(probe_artifact::PATH).unwrap(), limits);
     probe.spawn_epoch_thread().unwrap();
     probe
 }
@@ -67,9 +59,13 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_time().build().unwrap()
 }
 
-async fn get(sandbox: &Sandbox, path: &str) -> Result<Response<Bytes>, InvokeError> {
+async fn invoke(sandbox: &Sandbox, path: &str) -> Invocation {
     let request = Request::builder().uri(path).header("host", "a").body(Bytes::new());
-    sandbox.invoke(request.unwrap()).await.result
+    sandbox.invoke(request.unwrap()).await
+}
+
+async fn get(sandbox: &Sandbox, path: &str) -> Result<Response<Bytes>, InvokeError> {
+    invoke(sandbox, path).await.result
 }
 
 /// Imports of the modules below. The result of a call that returns through memory is at 1024.
@@ -83,83 +79,68 @@ const IMPORTS: &str = r#"
     (import "wasi:io/streams@0.2.12" "[method]output-stream.write" (func $write-bytes (param i32 i32 i32 i32)))
 "#;
 
+/// Opens `$body`, that of a response, and its `$stream`.
+pub const OPEN_STREAM: &str = "
+    (call $body (call $response (call $fields)) (i32.const 1024))
+    (local.set $body (i32.load (i32.const 1028)))
+    (call $write (local.get $body) (i32.const 1024))
+    (local.set $stream (i32.load (i32.const 1028)))";
+
 /// A component with these definitions, and four pages of memory.
-fn hostile(definitions: &str) -> Vec<u8> {
+pub fn hostile(definitions: &str) -> Vec<u8> {
     let memory = r#"(memory (export "memory") 4)
         (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 2048))"#;
     component(&format!("(module {IMPORTS} {memory} {definitions})"))
 }
 
-/// A path of the probe, the kind of the failure in the metrics, and the reason in the log.
-type Failure = (&'static str, &'static str, &'static str);
+/// The text of a component with these definitions, one of which is the core instance `$main`. It is text, since an encoder
+/// inserts functions of the guest between a module and the host.
+pub fn handler(definitions: &str) -> String {
+    format!(
+        r#"(component
+            (import "wasi:http/types@0.2.12" (instance $types
+                (export "incoming-request" (type (sub resource)))
+                (export "response-outparam" (type (sub resource)))
+                (export "fields" (type $fields (sub resource)))
+                (type $error (variant (case "invalid-syntax") (case "forbidden") (case "immutable")))
+                (export "header-error" (type $header-error (eq $error)))
+                (export "[static]fields.from-list" (func (param "entries" (list (tuple string (list u8))))
+                    (result (result (own $fields) (error $header-error)))))))
+            (alias export $types "incoming-request" (type $request))
+            (alias export $types "response-outparam" (type $out))
+            {definitions}
+            (func $handle (param "request" (own $request)) (param "response-out" (own $out))
+                (canon lift (core func $main "handle")))
+            (instance $handler (export "handle" (func $handle)))
+            (export "wasi:http/incoming-handler@0.2.12" (instance $handler)))"#
+    )
+}
 
-/// Guests that fail, however long they may run.
-#[rustfmt::skip]
-const FAILURES: [Failure; 12] = [
-    ("/allocate", "memory", "more than 8388608 (--max-memory)"),
-    ("/recurse", "trap", "call stack exhausted"),
-    ("/leak", "limit", "it would hold more than 100 resources"),
-    ("/trap", "trap", "wasm `unreachable` instruction executed"),
-    ("/trap-after-response", "trap", "wasm `unreachable` instruction executed"),
-    ("/answer-twice", "trap", "unknown handle index"),
-    ("/long-call", "trap", "fuel allocated for hostcalls has been exhausted"),
-    ("/gigabyte", "limit", "its response bodies would have more than 1048576 bytes"),
-    ("/silent", "no_response", "returned without a response"),
-    ("/error", "error", "as asked"),
-    ("/long-error", "error", "xxxxxxxx"),
-    ("/short-body", "invalid_response", "its body is incomplete"),
-];
-
-/// Guests that end only at their deadline.
-const TIMEOUTS: [Failure; 2] = [
-    ("/spin", "timeout", "did not end within 200 ms (--request-timeout)"),
-    ("/answer-then-spin", "timeout", "did not end within 200 ms"),
-];
+/// A `$main` that returns without a response.
+pub const MAIN: &str = r#"
+    (core module $main (func (export "handle") (param i32 i32)))
+    (core instance $main (instantiate $main))"#;
 
 /// The probe, for tests that need no particular limits: compiling it takes longer than such a test.
 static PROBE: LazyLock<Sandbox> = LazyLock::new(|| probe(LIMITS));
 
-#[track_caller]
-fn assert_fails(result: &Result<Response<Bytes>, InvokeError>, (path, kind, reason): Failure) {
-    let error = result.as_ref().expect_err(path);
-    assert_eq!(error.kind(), Some(kind), "{path}: {error}");
-    assert!(error.to_string().contains(reason), "{path}: {error}");
-}
-
 #[test]
 fn failing_guest_affects_no_other() {
     runtime().block_on(async {
-        for failure in FAILURES {
-            let (failed, other) = tokio::join!(get(&PROBE, failure.0), get(&PROBE, "/count"));
-            assert_fails(&failed, failure);
+        for (path, kind, reason) in [
+            ("/allocate", "memory", "more than 8388608 (--max-memory)"),
+            ("/recurse", "trap", "call stack exhausted"),
+            ("/trap-after-response", "trap", "wasm `unreachable` instruction"),
+            ("/long-call", "trap", "fuel allocated for hostcalls has been exhausted"),
+        ] {
+            let (failed, other) = tokio::join!(get(&PROBE, path), get(&PROBE, "/count"));
+            let error = failed.expect_err(path);
+            assert_eq!(error.kind(), Some(kind), "{path}: {error}");
+            assert!(error.to_string().contains(reason), "{path}: {error}");
             // An instance that is used again counts to 2.
             assert_eq!(other.unwrap().body(), "1");
         }
     });
-}
-
-#[test]
-fn computing_guest_reaches_its_deadline() {
-    let timeout = Duration::from_millis(200);
-    let probe = probe(Limits { timeout, ..LIMITS });
-    for failure in TIMEOUTS {
-        assert_fails(&runtime().block_on(get(&probe, failure.0)), failure);
-    }
-}
-
-#[test]
-fn ten_thousand_requests_share_no_instance() {
-    runtime().block_on(async {
-        for _ in 0..10_000 {
-            assert_eq!(get(&PROBE, "/count").await.unwrap().body(), "1");
-        }
-    });
-}
-
-#[test]
-fn guest_environment_has_two_variables() {
-    let response = runtime().block_on(get(&PROBE, "/environment"));
-    assert_eq!(response.unwrap().body(), "APP_VERSION=1.2.3\nCOMMIT_SHA=0123abcd\n");
 }
 
 #[test]

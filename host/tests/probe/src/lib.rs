@@ -12,13 +12,12 @@
 
 mod script;
 
+use std::iter;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use bindings::exports::wasi::http::incoming_handler::Guest;
 use bindings::wasi::cli::environment::{get_arguments, get_environment, initial_cwd};
-use bindings::wasi::http::types::{
-    ErrorCode, Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam,
-};
+use bindings::wasi::http::types::{Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam};
 
 #[expect(unsafe_code, reason = "values cross the component boundary as raw memory")]
 #[allow(clippy::all, clippy::pedantic, reason = "generated code")]
@@ -40,41 +39,42 @@ static REQUESTS: AtomicU32 = AtomicU32::new(0);
 
 impl Guest for Probe {
     fn handle(request: IncomingRequest, out: ResponseOutparam) {
+        const CHUNK: [u8; 4096] = [b'x'; 4096];
+        const KIBIBYTE: usize = 1024;
         let target = request.path_with_query().unwrap_or_default();
         match target.as_str() {
-            "/environment" => respond(out, &[], &environment()),
-            "/count" => respond(out, &[], &(REQUESTS.fetch_add(1, Ordering::Relaxed) + 1).to_string()),
+            "/environment" => {
+                let environment = (get_environment(), get_arguments(), initial_cwd());
+                respond(out, format!("{environment:?}").as_bytes());
+            }
+            "/count" => {
+                let count = REQUESTS.fetch_add(1, Ordering::Relaxed) + 1;
+                respond(out, count.to_string().as_bytes());
+            }
             "/trap" => panic!("requested by the test"),
             "/trap-after-response" => {
-                respond(out, &[], "must not reach the client");
+                respond(out, b"must not reach the client");
                 panic!("requested by the test")
             }
             "/spin" => spin(),
             "/answer-then-spin" => {
-                respond(out, &[], "must not reach the client");
+                respond(out, b"must not reach the client");
                 spin()
             }
-            "/answer-twice" => set_response_twice(out),
             "/allocate" => allocate_without_end(),
-            "/recurse" => respond(out, &[], &recurse(1).to_string()),
+            "/recurse" => respond(out, recurse(1).to_string().as_bytes()),
             "/leak" => loop {
                 std::mem::forget(Fields::new());
             },
-            "/gigabyte" => gigabyte(out),
             "/long-call" => {
-                let _ = Fields::from_list(&[("a".to_owned(), vec![b'x'; 2 * 1024 * 1024 + 1])]);
+                let value = vec![b'x'; 2 * KIBIBYTE * KIBIBYTE];
+                let _ = Fields::from_list(&[("a".to_owned(), value)]);
             }
-            "/silent" => drop(out),
-            "/error" => ResponseOutparam::set(out, Err(ErrorCode::InternalError(Some("as asked".to_owned())))),
-            "/long-error" => {
-                let message = "x".repeat(100 * 1024);
-                ResponseOutparam::set(out, Err(ErrorCode::InternalError(Some(message))));
-            }
-            "/short-body" => drop(start_response(out, &[("content-length", "8")], "half")),
-            "/mebibyte" => respond(out, &[], &"x".repeat(1024 * 1024)),
+            "/mebibyte" => respond_in_chunks(out, iter::repeat_n(&CHUNK[..], KIBIBYTE / 4)),
+            "/gigabyte" => respond_in_chunks(out, iter::repeat_n(&CHUNK[..], KIBIBYTE * KIBIBYTE / 4)),
             target => match target.strip_prefix("/script/") {
                 Some(script) => script::run(script, request, out),
-                None => respond(out, &[], target),
+                None => respond(out, target.as_bytes()),
             },
         }
     }
@@ -101,61 +101,18 @@ fn recurse(depth: u64) -> u64 {
     std::hint::black_box(recurse(std::hint::black_box(depth + 1))) + 1
 }
 
-fn set_response_twice(out: ResponseOutparam) {
-    let handle = out.handle();
-    ResponseOutparam::set(out, Ok(head(&[])));
-    #[expect(unsafe_code, reason = "the host must detect the second use of a handle")]
-    // SAFETY: the host looks up every handle, and traps on this one.
-    let again = unsafe { ResponseOutparam::from_handle(handle) };
-    ResponseOutparam::set(again, Ok(head(&[])));
+fn respond(out: ResponseOutparam, content: &[u8]) {
+    respond_in_chunks(out, content.chunks(4096));
 }
 
-/// Keeps writing after the host reports an error.
-fn gigabyte(out: ResponseOutparam) {
-    let head = head(&[]);
-    let body = head.body().unwrap();
-    ResponseOutparam::set(out, Ok(head));
+fn respond_in_chunks<'a>(out: ResponseOutparam, mut chunks: impl Iterator<Item = &'a [u8]>) {
+    let response = OutgoingResponse::new(Fields::new());
+    let body = response.body().unwrap();
+    ResponseOutparam::set(out, Ok(response));
     let stream = body.write().unwrap();
-    for _ in 0..1024 * 1024 * 1024 / 4096 {
-        let _ = stream.blocking_write_and_flush(&[b'x'; 4096]);
-    }
-}
-
-fn environment() -> String {
-    let variables = get_environment()
-        .into_iter()
-        .map(|(name, value)| format!("{name}={value}\n"));
-    let arguments = get_arguments()
-        .into_iter()
-        .map(|argument| format!("argument {argument}\n"));
-    let directory = initial_cwd()
-        .into_iter()
-        .map(|directory| format!("directory {directory}\n"));
-    variables.chain(arguments).chain(directory).collect()
-}
-
-fn head(headers: &[(&str, &str)]) -> OutgoingResponse {
-    let header = |(name, value): &(&str, &str)| ((*name).to_owned(), value.as_bytes().to_vec());
-    let headers: Vec<_> = headers.iter().map(header).collect();
-    OutgoingResponse::new(Fields::from_list(&headers).unwrap())
-}
-
-/// Sets the response and writes `content` until the host reports an error.
-fn start_response(out: ResponseOutparam, headers: &[(&str, &str)], content: &str) -> OutgoingBody {
-    let head = head(headers);
-    let body = head.body().unwrap();
-    ResponseOutparam::set(out, Ok(head));
-    let stream = body.write().unwrap();
-    for chunk in content.as_bytes().chunks(4096) {
-        if stream.blocking_write_and_flush(chunk).is_err() {
-            break;
-        }
-    }
+    chunks
+        .try_for_each(|chunk| stream.blocking_write_and_flush(chunk))
+        .unwrap();
     drop(stream);
-    body
-}
-
-fn respond(out: ResponseOutparam, headers: &[(&str, &str)], content: &str) {
-    // Fails if the host has closed the body, which some paths provoke.
-    let _ = OutgoingBody::finish(start_response(out, headers, content), None);
+    OutgoingBody::finish(body, None).unwrap();
 }
