@@ -112,7 +112,7 @@ test-ops: toolchain ## Test metrics, alerts and dashboard; needs prometheus
 	$(SHIPPED) cargo test --locked --package status-host --features ops --test it -- ops:: --nocapture
 test-load: toolchain ## Test the binary under load; needs slowhttptest
 	$(SHIPPED) cargo test --locked --package status-host --features load --test it -- load:: --nocapture \
-		--test-threads 1 --skip soak
+		--test-threads 1
 
 test-build: ## Test that only the commit determines the image, and that a failing gate stops the build
 	ci/test-build

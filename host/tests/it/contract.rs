@@ -1,6 +1,6 @@
 //! The contract of `/status`, as `openapi.yaml` describes it.
 
-use crate::support::{COMMIT, TestServer, VERSION, status_host};
+use crate::support::{COMMIT, TestServer, VERSION};
 
 fn body() -> String {
     format!(
@@ -66,15 +66,4 @@ fn query_is_ignored() {
     ] {
         server.get(target).assert_is(200, &body());
     }
-}
-
-#[test]
-fn values_with_json_syntax_are_returned_unchanged() {
-    let (version, commit) = (r#""quotes"\back"#, "<u/&>~{}");
-    let server = TestServer::spawn(status_host().env("APP_VERSION", version).env("COMMIT_SHA", commit));
-    let status = &server.get("/status").json()["myapplication"][0];
-    assert_eq!(
-        (&status["version"], &status["lastcommitsha"]),
-        (&version.into(), &commit.into())
-    );
 }

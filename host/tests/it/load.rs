@@ -1,12 +1,12 @@
 //! Many connections that are held open, and many requests, against the release binary. `STATUS_HOST` is its path.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::TcpStream;
 use std::process::Command;
 use std::thread;
 
-use crate::support::{TestServer, connect, get_keep_alive, wait_until};
+use crate::support::{TestServer, get_keep_alive, wait_until};
 
 /// Brings many connections into a state by `abuse`, which gets `responses` each, and sends requests on another one.
 #[track_caller]
@@ -93,35 +93,4 @@ fn service_under_slowhttptest_is_available() {
             scope.spawn(move || attack(arguments));
         }
     });
-}
-
-#[test]
-#[ignore = "takes minutes"]
-fn soak_neither_grows_memory_nor_changes_a_response() {
-    const BATCHES: usize = 100_000;
-    /// Requests in one write.
-    const BATCH: usize = 50;
-    /// Growth of resident memory from a tenth of the requests to the end, in bytes.
-    const MAX_GROWTH: u64 = 2 * 1024 * 1024;
-    let server = TestServer::start();
-    let mut stream = connect(server.address);
-    let first = get_keep_alive(&mut stream, "/status");
-    let requests = b"GET /status HTTP/1.1\r\nhost: a\r\n\r\n".repeat(BATCH);
-    stream.write_all(&requests[..requests.len() / BATCH]).unwrap();
-    let mut response = vec![0; 4096];
-    let length = stream.read(&mut response).unwrap();
-    let (mut received, mut early) = (vec![0; length * BATCH], 0);
-    for batch in 0..BATCHES {
-        if batch == BATCHES / 10 {
-            early = server.resident_bytes();
-        }
-        stream.write_all(&requests).unwrap();
-        stream.read_exact(&mut received).unwrap();
-        for response in received.chunks(length) {
-            let is_same = response.starts_with(b"HTTP/1.1 200 ") && response.ends_with(&first.body);
-            assert!(is_same, "{:?}", String::from_utf8_lossy(response));
-        }
-    }
-    let late = server.resident_bytes();
-    assert!(late < early + MAX_GROWTH, "{early} bytes became {late}");
 }

@@ -8,7 +8,6 @@ use tokio::task::{JoinSet, yield_now};
 use tokio::time::timeout;
 
 use super::{LIMITS, get, invoke, probe, runtime};
-use crate::support::wait::busy_processors;
 use crate::support::{eventually, wait_until};
 
 #[test]
@@ -37,7 +36,6 @@ const RUNNING: u32 = 4;
 fn guests_that_compute_for_ever_delay_nobody() {
     /// Guests without slices would let a task beside them run only before and after each of them.
     const MIN_TURNS: u32 = 2 * RUNNING + 1;
-    let _busy = busy_processors();
     let probe: &'static _ = Box::leak(Box::new(probe(Limits {
         timeout: Duration::from_secs(1),
         running: RUNNING,
