@@ -223,7 +223,10 @@ mod tests {
 
     #[tokio::test]
     async fn each_path_has_its_media_type_and_is_not_stored() {
-        let build_info = r#"{"app_version":"1.2.3","commit_sha":"abc","host_version":"0.0.1","wasmtime_version":"48.0.0","component":"embedded","component_sha256":"def"}"#;
+        let build_info = concat!(
+            r#"{"app_version":"1.2.3","commit_sha":"abc","host_version":"0.0.1","wasmtime_version":"48.0.0","#,
+            r#""component":"embedded","component_sha256":"def"}"#,
+        );
         for (path, media_type, body) in [
             (
                 "/metrics",
