@@ -8,14 +8,11 @@ use tokio::time::timeout;
 use tracing::{debug, error, warn};
 
 use super::problem::Rejection;
-use super::request_record::{RequestRecord, RequestRecorder};
+use super::request_record::{RequestRecord, RequestRecorder, truncated};
 use super::validate::validate;
 use crate::cli::LimitArgs;
 use crate::health::{Health, Phase};
 use crate::sandbox::{InvokeError, Sandbox};
-
-/// The length of an error in the log, in characters: a part of it may come from the component.
-const MAX_LOGGED_CHARS: usize = 1024;
 
 const BODY_TOO_LARGE: Rejection = Rejection::new(
     StatusCode::PAYLOAD_TOO_LARGE,
@@ -139,7 +136,7 @@ impl Handler {
 }
 
 fn log_failure(failure: &InvokeError, trace: Option<&str>) {
-    let message: String = failure.to_string().chars().take(MAX_LOGGED_CHARS).collect();
+    let message = truncated(&failure.to_string());
     if let InvokeError::Overloaded = failure {
         warn!(error = message, trace, "concurrency limit reached");
     } else {

@@ -14,10 +14,15 @@ use tracing::info;
 use crate::metrics::{Metrics, RequestLabels};
 use crate::trace_context::TraceContext;
 
-/// The length of a method and of a path in the log, in characters.
+/// The length of a text in the log that a client or the component determines, in characters.
 const MAX_LOGGED_CHARS: usize = 1024;
 
 const MILLION: u64 = 1_000_000;
+
+/// The start of a text, for the log.
+pub(super) fn truncated(text: &str) -> String {
+    text.chars().take(MAX_LOGGED_CHARS).collect()
+}
 
 /// Records requests.
 pub(crate) struct RequestRecorder {
@@ -58,7 +63,6 @@ impl RequestRecorder {
     }
 
     pub(super) fn start(&self, head: &Parts) -> RequestRecord<'_> {
-        let truncated = |text: &str| text.chars().take(MAX_LOGGED_CHARS).collect();
         let line = self.should_log().then(|| {
             Box::new(RequestLine {
                 method: truncated(head.method.as_str()),

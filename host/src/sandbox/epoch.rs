@@ -122,7 +122,8 @@ impl Drop for Deadline {
     }
 }
 
-/// Makes the guest yield after its first slice, then at each tick. The executor then polls sockets, and other guests run.
+/// Makes the guest yield after its first slice, then at each tick. The executor then polls sockets, and other guests
+/// run.
 pub(super) fn yield_at_ticks<T>(store: &mut Store<T>) {
     store.set_epoch_deadline(FIRST_SLICE_TICKS);
     store.epoch_deadline_callback(|_| Ok(UpdateDeadline::YieldCustom(1, Box::pin(yield_now()))));
